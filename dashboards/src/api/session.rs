@@ -1,0 +1,70 @@
+//! Logging in and out.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use event::Systems;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use state::users::User;
+
+use super::Body;
+use crate::{
+    App,
+    auth::{self, Peer, Person},
+    error::{ApiError, Result},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    name: String,
+    password: String,
+}
+
+pub async fn login(State(app): State<App>, Peer(peer): Peer, headers: HeaderMap, Body(login): Body<Login>) -> Result<Response> {
+    if !auth::is_same_origin(&headers) {
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "csrf", "the request did not come from this application"));
+    }
+    let user = auth::check(&app, &login.name, &login.password, peer).await?;
+    entered(&app, &user, peer).await
+}
+
+/// Opens a session and answers with it.
+pub async fn entered(app: &App, user: &User, peer: Option<std::net::SocketAddr>) -> Result<Response> {
+    let (cookie, csrf) = auth::open(app, user, peer).await?;
+    Ok(([(header::SET_COOKIE, cookie)], Json(session(app, user, &csrf))).into_response())
+}
+
+pub async fn show(State(app): State<App>, person: Person) -> Json<Value> {
+    Json(session(&app, &person.user, &person.csrf))
+}
+
+pub async fn logout(State(app): State<App>, person: Person) -> Result<Response> {
+    app.state.close_session(&person.session).await?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, auth::forget())]).into_response())
+}
+
+fn session(app: &App, user: &User, csrf: &str) -> Value {
+    json!({ "user": shown(user), "csrf": csrf, "version": app.settings.version })
+}
+
+/// An account as the API shows it.
+pub fn shown(user: &User) -> Value {
+    let systems = match &user.systems {
+        Systems::All => json!("all"),
+        Systems::Only(ids) => json!(ids),
+    };
+    json!({
+        "name": user.name,
+        "display_name": user.display_name,
+        "role": user.role.name(),
+        "systems": systems,
+        "language": user.language,
+        "disabled": user.disabled,
+        "last_login": null,
+    })
+}

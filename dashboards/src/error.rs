@@ -1,0 +1,96 @@
+//! What the API says when it cannot do what was asked: a public sentence, a code for programs, never an internal detail.
+//!
+//! The internal cause goes to the log with the same request id.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+pub type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// An answer that is not 2xx.
+#[derive(Debug)]
+pub struct ApiError {
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub message: String,
+    pub hint: Option<String>,
+    /// Byte offset and length in the question, for syntax errors.
+    pub place: Option<(usize, usize)>,
+    pub retry_after_s: Option<u64>,
+}
+
+impl ApiError {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), hint: None, place: None, retry_after_s: None }
+    }
+
+    pub fn bad(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} here, or it is outside what you may see"))
+    }
+
+    pub fn forbidden(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// An operation of ours failed: logged in full, told in one sentence.
+    pub fn internal(what: &'static str, error: &dyn std::error::Error) -> Self {
+        let request_id = request_id();
+        tracing::error!(request_id, error = %chain(error), "{what}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("{what} (request {request_id}, see the server's log)"))
+    }
+}
+
+/// Writes an error with its causes.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+/// A short random name that joins an answer and a line of the log.
+pub fn request_id() -> String {
+    let mut bytes = [0_u8; 6];
+    // Without randomness the id is merely not unique.
+    let _ = getrandom::fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if let Some(hint) = self.hint {
+            error["hint"] = hint.into();
+        }
+        if let Some((offset, length)) = self.place {
+            error["offset"] = offset.into();
+            error["length"] = length.into();
+        }
+        let mut response = (self.status, Json(json!({ "error": error }))).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<state::Error> for ApiError {
+    fn from(error: state::Error) -> Self {
+        match error {
+            state::Error::Invalid(message) => Self::bad("invalid", message),
+            error => Self::internal("the state database did not answer", &error),
+        }
+    }
+}

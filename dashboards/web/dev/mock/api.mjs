@@ -1,0 +1,149 @@
+// The mock of /api/v1 for development and screenshots: answers as src/lib/types.ts says. Never shipped.
+import { brief, channels, events, fields, incidents, iso, LABELS, oncall, rules, session, sources, systems, users } from './data.mjs';
+
+let loggedIn = true;
+let setupNeeded = false;
+const waits = new Map();
+const fail = (status, code, message, more = {}) => ({ status, body: { error: { code, message, request_id: 'req-7f3a19', ...more } } });
+const missing = () => fail(404, 'not_found', 'no such thing');
+
+function search(q, from, to) {
+  const words = q.match(/(?:not\s+)?[\w.@-]+:"(?:\\.|[^"])*"|(?:not\s+)?[^\s]+/g)?.filter((w) => !/^(and|\*)$/i.test(w)) ?? [];
+  const tests = words.map((word) => {
+    const out = /^not\s+/.test(word), found = /^([\w.@-]+):"?(.*?)"?$/s.exec(word.replace(/^not\s+/, ''));
+    const test = found && LABELS[found[1]] ? (e) => [e[found[1]]].flat().some((v) => v !== undefined && (found[2] === '*' || String(v) === found[2].replace(/\\(.)/g, '$1'))) : (e) => e.message.toLowerCase().includes(word.replace(/^not\s+/, '').replace(/"/g, '').toLowerCase());
+    return out ? (e) => !test(e) : test;
+  });
+  return events.filter((e) => e.timestamp >= from && e.timestamp < to && tests.every((test) => test(e)));
+}
+const sqlOf = (q, b) => `SELECT * FROM events\nWHERE timestamp >= '${b.from}' AND timestamp < '${b.to}'${q ? `\n  AND match('${q.replace(/'/g, "''")}')` : ''}\nORDER BY timestamp DESC LIMIT ${b.limit ?? 500}`;
+const label = (name) => ({ name, type: 'keyword', label_vi: LABELS[name]?.[0] ?? null, label_en: LABELS[name]?.[1] ?? null });
+
+const routes = {
+  'GET /setup': () => ({ needed: setupNeeded }),
+  'POST /setup': () => ((setupNeeded = false), (loggedIn = true), session),
+  'GET /session': () => (loggedIn ? session : fail(401, 'unauthenticated', 'log in first')),
+  'POST /session': (b) => (b.password === 'sai' ? fail(401, 'unauthenticated', 'wrong') : b.password === 'khoa' ? fail(429, 'too_many', 'too many', { retry_after: 40 }) : ((loggedIn = true), session)),
+  'DELETE /session': () => ((loggedIn = false), {}),
+  'GET /home': () => {
+    const now = Date.now(), minute = Math.floor(now / 60_000) * 60_000, counts = { critical: 0, high: 0, medium: 0, low: 0, informational: 0 };
+    incidents.filter((i) => i.status !== 'closed').forEach((i) => (counts[i.severity] += 1));
+    const scored = systems.filter((s) => s.score.measured.value !== null), by = { 1: 0, 2: 0, 3: 0, 4: 0, 5: 0 };
+    systems.forEach((s) => (by[s.level] += 1));
+    return {
+      now: iso(now), systems: { total: systems.length, by_level: by, silent: 1, scored: scored.length },
+      score: { measured: { value: Math.round((scored.reduce((n, s) => n + s.score.measured.value, 0) / scored.length) * 10) / 10 }, attested: { value: null, reason_vi: 'Mới 12 trên 35 hệ thống nộp hồ sơ.', reason_en: 'Only 12 of 35 systems have documents.' }, provisional: true, evaluated: 1684, of: 5120 },
+      incidents: { open_by_severity: counts }, events: { last_24h: 326_013, rate: 61.4, per_minute: Array.from({ length: 180 }, (_, i) => ({ t: iso(minute - (179 - i) * 60_000), n: Math.round(2200 + 900 * Math.sin(i / 22) + ((i * 7919) % 400) + (i > 120 && i < 128 ? 3100 : 0)) })) },
+      sources: { active: 84, silent: 3, unknown_senders: 2 }, ledger: { received: 326_013, parsed: 325_961, quarantined: 36, refused: 16, unaccounted: 0 },
+      attention: [
+        { kind: 'incident', severity: 'critical', text_vi: 'Web shell được gọi qua cổng dịch vụ công, chưa ai nhận việc', text_en: 'Web shell called on the portal, nobody has it yet', link: '/incidents/i2', at: iso(now - 6.6 * 3.6e6) }, { kind: 'silent_system', severity: 'high', text_vi: 'Phản ánh hiện trường im lặng 31 giờ', text_en: 'Phản ánh hiện trường silent for 31 hours', link: '/systems/phananh', at: iso(now - 31 * 3.6e6) },
+        { kind: 'clock', severity: 'medium', text_vi: 'Quan trắc môi trường tự động chạy chậm 26 giờ', text_en: 'Quan trắc môi trường tự động is 26 hours slow', link: '/systems/moitruong', at: null }, { kind: 'retention', severity: 'medium', text_vi: 'Quản lý tài chính – ngân sách thiếu log 3 ngày đầu tháng 10', text_en: 'Quản lý tài chính – ngân sách lacks 3 days of logs in October', link: '/systems/taichinh', at: null },
+        { kind: 'unknown_sender', severity: 'low', text_vi: '2 máy gửi lạ chờ nhận vào hệ thống', text_en: '2 unknown senders wait to be adopted', link: '/sources', at: null },
+      ],
+    };
+  },
+  'POST /hunt': (b) => {
+    const bad = /\((?![^)]*\))/.exec(b.q);
+    if (bad && b.mode === 'search') return fail(400, 'search_syntax', 'the bracket is never closed', { offset: [...b.q.slice(0, bad.index)].length, length: 1, hint: 'write ) or put the text in quotes' });
+    if (b.q.includes('hỏng')) return fail(503, 'internal', 'query failed: memory pool exhausted', { hint: 'narrow the time range' });
+    if (b.mode === 'sql') {
+      if (!/^select/i.test(b.q.trim())) return fail(400, 'sql_refused', 'only SELECT is allowed here', { offset: 0, length: b.q.trim().split(/\s/)[0].length });
+      const by = new Map();
+      search('', b.from, b.to).forEach((e) => by.set(e['source.ip'], (by.get(e['source.ip']) ?? 0) + 1));
+      return { sql: b.q, columns: [label('source.ip'), { name: 'count(*)', type: 'long' }], rows: [...by].map(([ip, n]) => ({ 'source.ip': ip, 'count(*)': n })), took_ms: 41, scanned: { segments: 12, segments_skipped: 400, rows: 9000 }, complete: true, next: null };
+    }
+    const found = search(b.q, b.from, b.to), start = Number(b.before ?? 0), rows = found.slice(start, start + b.limit);
+    return { sql: sqlOf(b.q, b), columns: [...new Set(rows.slice(0, 50).flatMap(Object.keys))].map(label), rows, took_ms: 37, scanned: { segments: 14, segments_skipped: 1203, rows: found.length * 3 }, complete: !b.q.includes('chậm') && !b.q.includes('GET'), reason: b.q.includes('GET') ? 'time_limit' : null, next: start + b.limit < found.length ? String(start + b.limit) : null };
+  },
+  'POST /hunt/histogram': (b) => {
+    const from = Date.parse(b.from), to = Date.parse(b.to), step = [1e3, 5e3, 15e3, 6e4, 3e5, 9e5, 36e5, 108e5, 864e5].find((s) => (to - from) / s <= b.buckets) ?? 864e5, found = search(b.q, b.from, b.to), counts = new Map();
+    found.forEach((e) => { const t = Math.floor(Date.parse(e.timestamp) / step) * step; counts.set(t, (counts.get(t) ?? 0) + 1); });
+    const buckets = [];
+    for (let t = Math.floor(from / step) * step; t < to; t += step) buckets.push({ t: iso(t), n: counts.get(t) ?? 0 });
+    return { interval_ms: step, buckets, total: found.length };
+  },
+  'POST /hunt/facets': (b) => {
+    const found = search(b.q, b.from, b.to);
+    return { facets: (b.fields ?? ['event.dataset', 'system.id', 'host.name', 'source.ip', 'user.name', 'event.outcome', 'http.response.status_code', 'event.action']).map((field) => {
+      const by = new Map();
+      found.forEach((e) => e[field] !== undefined && by.set(e[field], (by.get(e[field]) ?? 0) + 1));
+      const all = [...by].sort((x, y) => y[1] - x[1]), values = all.slice(0, 6).map(([value, n]) => ({ value, n }));
+      return { field, label_vi: LABELS[field]?.[0], label_en: LABELS[field]?.[1], values, other: all.slice(6).reduce((n, [, c]) => n + c, 0) };
+    }).filter((f) => f.values.length) };
+  },
+  'GET /events/:id': (_, { id }) => {
+    const event = events.find((e) => e['event.id'] === id), s = systems.find((x) => x.id === event?.['system.id']);
+    return event ? { event, labels: Object.fromEntries(Object.keys(event).map((k) => [k, { vi: LABELS[k]?.[0] ?? k, en: LABELS[k]?.[1] ?? k }])), system: s ? { id: s.id, name: s.name, level: s.level } : null } : missing();
+  },
+  'GET /fields': () => fields,
+  'GET /systems': () => systems.map(brief),
+  'GET /systems/:id': (_, { id }) => systems.find((s) => s.id === id) ?? missing(),
+  'GET /systems/:id/requirements/:key': (_, { id, key }) => {
+    const q = systems.find((s) => s.id === id)?.requirements.find((r) => r.key === key);
+    const columns = [{ name: 'source', type: 'keyword', label_vi: 'Nguồn', label_en: 'Source' }, { name: 'first', type: 'date', label_vi: 'Đầu', label_en: 'First' }, { name: 'received', type: 'long', label_vi: 'Nhận vào', label_en: 'Received' }];
+    return q ? { ...q, rows: { columns, rows: q.verdict === 'blind' ? [] : [1, 2, 3].map((n) => ({ source: `${id}-app0${n}`, first: iso(Date.now() - n * 864e5 * 40), received: 12345 * n })) }, evidence: q.kind === 'measured' ? [] : [{ title_vi: 'Biên bản rà soát nhật ký', title_en: 'Log review record', by: 'lan.tran', at: iso(Date.now() - 864e5 * 80), until: null }], hunt: { q: `system.id:${id}`, mode: 'search', from: iso(Date.now() - 864e5), to: iso(Date.now()) } } : missing();
+  },
+  'POST /register/import': (b) => ({ accepted: b.csv.split('\n').length - 2, errors: [{ line: 3, column: 'level', message: 'cấp độ phải từ 1 đến 5, gặp "6"' }] }),
+  'GET /incidents': (_, __, p) => incidents.filter((i) => (!p.get('status') || p.get('status').split(',').includes(i.status)) && (!p.get('severity') || i.severity === p.get('severity')) && (!p.get('system') || i.system.id === p.get('system'))).map(({ notifications, log, close_verdict, ...i }) => ({ ...i, alerts: i.alerts.length })),
+  'GET /incidents/:id': (_, { id }) => incidents.find((i) => i.id === id) ?? missing(),
+  'POST /incidents/:id/:act': (b, { id, act }) => {
+    const i = incidents.find((x) => x.id === id);
+    if (act === 'ack') Object.assign(i, { status: 'acknowledged', owner: 'admin' });
+    if (act === 'assign') i.owner = b.user;
+    if (act === 'close') Object.assign(i, { status: 'closed', close_verdict: b.verdict });
+    i.log.push({ at: iso(Date.now()), actor: 'admin', action: act, note: b.note ?? b.text ?? b.user ?? null });
+    return {};
+  },
+  'GET /alerts': () => incidents.flatMap((i) => i.alerts),
+  'GET /rules': () => rules,
+  'GET /sources': () => sources,
+  'POST /sources/adopt': (b) => ((sources.unknown_senders = sources.unknown_senders.filter((s) => s.address !== b.address)), {}),
+  'GET /oncall': () => oncall,
+  'POST /oncall': (b) => Object.assign(oncall, b),
+  'GET /channels': () => channels,
+  'POST /channels/test': () => ({ attempts: [{ channel: 'Thư công vụ', person: 'Trần Thị Lan', result: 'sent', detail: '250 2.0.0 Ok: queued as 4bXy', at: iso(Date.now()) }, { channel: 'Cổng tin nhắn', result: 'failed', detail: 'connect timed out after 5 s', at: iso(Date.now()) }] }),
+  'POST /setup/source': (b) => ({ source: b.kind, address: '10.20.0.5:601', token: b.kind === 'windows' ? 'cg_9f2Lw0aVbWq3' : null, path: { rsyslog: '/etc/rsyslog.d/60-chieng.conf', fortigate: null, windows: 'C:\\Program Files\\Winlogbeat\\winlogbeat.yml' }[b.kind], snippet: { rsyslog: '*.* action(type="omfwd" target="10.20.0.5" port="601" protocol="tcp"\n    TCP_Framing="octet-counted" template="RSYSLOG_SyslogProtocol23Format"\n    queue.type="LinkedList" queue.filename="chieng" queue.saveOnShutdown="on"\n    action.resumeRetryCount="-1")', fortigate: 'config log syslogd setting\n    set status enable\n    set server "10.20.0.5"\n    set mode reliable\n    set port 601\n    set format default\nend', windows: 'winlogbeat.event_logs:\n  - name: Security\n  - name: System\noutput.http:\n  url: "https://10.20.0.5:8443/ingest/v1/windows"' }[b.kind] }),
+  'GET /setup/waiting': (_, __, p) => {
+    const key = p.get('source') + p.get('since');
+    waits.set(key, (waits.get(key) ?? 0) + 1);
+    return { first_line: waits.get(key) > 2 ? { event: events[0], sender: '10.44.7.19', system: null } : null };
+  },
+  'POST /setup/test-alert': () => ({ incident: 'i0' }),
+  'GET /users': () => users,
+  'POST /users': (b) => (users.push({ ...b, disabled: false, last_login: null }), b),
+  'POST /users/:id/disable': (b, { id }) => ((users.find((u) => u.name === id).disabled = b.disabled), {}),
+};
+
+function find(method, path) {
+  for (const [key, act] of Object.entries(routes)) {
+    const [verb, pattern] = key.split(' '), want = pattern.split('/'), have = path.split('/'), params = {};
+    if (verb === method && want.length === have.length && want.every((w, i) => (w.startsWith(':') ? ((params[w.slice(1)] = decodeURIComponent(have[i])), true) : w === have[i]))) return { act, params };
+  }
+  return null;
+}
+
+/** Answers `/api/v1/…` and returns true; anything else is left alone. `?mock=out|setup` on POST /api/mock sets the state. */
+export function mockApi(req, res) {
+  const url = new URL(req.url, 'http://mock');
+  if (url.pathname === '/api/mock') {
+    loggedIn = url.searchParams.get('in') === '1';
+    setupNeeded = url.searchParams.get('setup') === '1';
+    res.end('ok');
+    return true;
+  }
+  if (!url.pathname.startsWith('/api/v1/')) return false;
+  let text = '';
+  req.on('data', (part) => (text += part));
+  req.on('end', async () => {
+    const hit = find(req.method, url.pathname.slice('/api/v1'.length));
+    const body = text ? JSON.parse(text) : {};
+    const csrfMissing = req.method !== 'GET' && !/\/(session|setup)$/.test(url.pathname) && req.headers['x-chieng-csrf'] !== session.csrf;
+    const answer = csrfMissing ? fail(403, 'csrf', 'csrf') : hit ? hit.act(body, hit.params, url.searchParams) : missing();
+    const delay = body?.q?.includes?.('chậm') ? 60_000 : Number(process.env.MOCK_DELAY ?? 20);
+    await new Promise((done) => setTimeout(done, delay));
+    res.statusCode = answer?.body?.error ? answer.status : 200;
+    res.setHeader('content-type', 'application/json');
+    res.end(JSON.stringify(answer?.body?.error ? answer.body : answer));
+  });
+  return true;
+}

@@ -1,0 +1,110 @@
+/**
+ * The thin typed client of `/api/v1`: one function per operation, nothing remembered but the CSRF token.
+ * Shapes are in types.ts. Every call takes an AbortSignal; a failure is always an `ApiError`.
+ */
+import type * as T from './types';
+
+const BASE = '/api/v1';
+
+export class ApiError extends Error {
+  constructor(
+    /** 0 when there was no answer at all. */
+    readonly status: number,
+    readonly body: T.ApiErrorBody['error'],
+  ) {
+    super(body.message);
+  }
+  get code() {
+    return this.body.code;
+  }
+}
+
+let csrf = '';
+export function setCsrf(token: string) {
+  csrf = token;
+}
+
+/** Called on every 401 of a call that was made with a session: the shell shows the login page. */
+let onUnauthenticated: () => void = () => {};
+export function whenUnauthenticated(act: () => void) {
+  onUnauthenticated = act;
+}
+
+async function call<Answer>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown, signal?: AbortSignal): Promise<Answer> {
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (method !== 'GET' && csrf) headers['x-chieng-csrf'] = csrf;
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  let response: Response;
+  try {
+    const init: RequestInit = { method, headers, credentials: 'same-origin', cache: 'no-store', signal: signal ?? null };
+    if (body !== undefined) init.body = JSON.stringify(body);
+    response = await fetch(BASE + path, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, { code: 'unreachable', message: String(error) });
+  }
+  if (response.ok) return (response.status === 204 ? {} : await response.json().catch(() => ({}))) as Answer;
+  const failure = (await response.json().catch(() => null)) as T.ApiErrorBody | null;
+  if (response.status === 401 && path !== '/session') onUnauthenticated();
+  throw new ApiError(response.status, failure?.error ?? { code: 'unexpected', message: `HTTP ${response.status}` });
+}
+
+type Query = Record<string, string | null | undefined>;
+function query(params: Query): string {
+  const kept = Object.entries(params).filter((pair): pair is [string, string] => !!pair[1]);
+  return kept.length > 0 ? `?${new URLSearchParams(kept)}` : '';
+}
+const id = encodeURIComponent;
+type Signal = AbortSignal | undefined;
+
+export const api = {
+  setupState: (signal?: Signal) => call<T.SetupState>('GET', '/setup', undefined, signal),
+  setUp: (body: { token: string; name: string; password: string; display_name: string }) => call<T.Session>('POST', '/setup', body),
+  session: (signal?: Signal) => call<T.Session>('GET', '/session', undefined, signal),
+  logIn: (name: string, password: string) => call<T.Session>('POST', '/session', { name, password }),
+  logOut: () => call<object>('DELETE', '/session'),
+
+  home: (signal?: Signal) => call<T.Home>('GET', '/home', undefined, signal),
+
+  hunt: (body: T.HuntRequest, signal?: Signal) => call<T.HuntAnswer>('POST', '/hunt', body, signal),
+  histogram: (body: { q: string; from: string; to: string; buckets: number; by?: string }, signal?: Signal) =>
+    call<T.Histogram>('POST', '/hunt/histogram', body, signal),
+  facets: (body: { q: string; from: string; to: string; fields?: string[] }, signal?: Signal) =>
+    call<T.Facets>('POST', '/hunt/facets', body, signal),
+  event: (event: string, signal?: Signal) => call<T.EventAnswer>('GET', `/events/${id(event)}`, undefined, signal),
+  fields: (signal?: Signal) => call<T.Field[]>('GET', '/fields', undefined, signal),
+
+  systems: (signal?: Signal) => call<T.Systems>('GET', '/systems', undefined, signal),
+  system: (system: string, signal?: Signal) => call<T.SystemPage>('GET', `/systems/${id(system)}`, undefined, signal),
+  requirement: (system: string, key: string, signal?: Signal) =>
+    call<T.RequirementPage>('GET', `/systems/${id(system)}/requirements/${id(key)}`, undefined, signal),
+  importRegister: (body: { kind: 'systems' | 'assets' | 'organisations'; csv: string; dry_run: boolean }) =>
+    call<T.ImportAnswer>('POST', '/register/import', body),
+
+  incidents: (params: Query, signal?: Signal) => call<T.Incidents>('GET', `/incidents${query(params)}`, undefined, signal),
+  incident: (incident: string, signal?: Signal) => call<T.Incident>('GET', `/incidents/${id(incident)}`, undefined, signal),
+  ack: (incident: string, note?: string) => call<object>('POST', `/incidents/${id(incident)}/ack`, note ? { note } : {}),
+  close: (incident: string, verdict: T.CloseVerdict, note: string) => call<object>('POST', `/incidents/${id(incident)}/close`, { verdict, note }),
+  note: (incident: string, text: string) => call<object>('POST', `/incidents/${id(incident)}/note`, { text }),
+  assign: (incident: string, user: string) => call<object>('POST', `/incidents/${id(incident)}/assign`, { user }),
+  alerts: (params: Query, signal?: Signal) => call<T.Alerts>('GET', `/alerts${query(params)}`, undefined, signal),
+
+  rules: (signal?: Signal) => call<T.Rules>('GET', '/rules', undefined, signal),
+  sources: (signal?: Signal) => call<T.Sources>('GET', '/sources', undefined, signal),
+  adopt: (body: { address: string; system: string; asset_name?: string; reason: string }) => call<object>('POST', '/sources/adopt', body),
+
+  onCall: (signal?: Signal) => call<T.OnCall>('GET', '/oncall', undefined, signal),
+  setOnCall: (body: T.OnCall) => call<object>('POST', '/oncall', body),
+  channels: (signal?: Signal) => call<T.Channels>('GET', '/channels', undefined, signal),
+  testChannels: (channel?: string) => call<T.ChannelTest>('POST', '/channels/test', channel ? { channel } : {}),
+
+  setupSource: (kind: T.DeviceKind) => call<T.SetupSource>('POST', '/setup/source', { kind }),
+  waiting: (source: string, since: string, signal?: Signal) =>
+    call<T.SetupWaiting>('GET', `/setup/waiting${query({ source, since })}`, undefined, signal),
+  testAlert: (system: string) => call<T.TestAlert>('POST', '/setup/test-alert', { system }),
+
+  users: (signal?: Signal) => call<T.Users>('GET', '/users', undefined, signal),
+  addUser: (body: { name: string; display_name: string; role: T.Role; password: string; systems: 'all' | string[]; language: 'vi' | 'en'; email?: string }) =>
+    call<T.UserRow>('POST', '/users', body),
+  disableUser: (user: string, disabled: boolean) => call<object>('POST', `/users/${id(user)}/disable`, { disabled }),
+};

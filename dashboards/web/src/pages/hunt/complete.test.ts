@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest';
+
+import type { Field } from '$/lib/types';
+
+import { fold, suggest } from './complete';
+
+const field = (name: string, label_vi: string): Field => ({ name, label_vi, label_en: name, type: 'keyword', doc: '' });
+const FIELDS = [field('user.name', 'Tài khoản'), field('user.id', 'Mã tài khoản'), field('source.ip', 'IP nguồn'), field('source.user.name', 'Tài khoản nguồn'), field('url.path', 'Đường dẫn URL')];
+const names = (q: string, caret = q.length) => suggest(q, caret, FIELDS).map((one) => one.field.name);
+
+it('folds case and accents, đ to d', () => {
+  expect(fold('Đường DẪN')).toBe('duong dan');
+});
+
+it('prefers the beginning of a name, then a part, then a label', () => {
+  expect(names('user')).toEqual(['user.id', 'user.name', 'source.user.name']);
+  expect(names('duong')).toEqual(['url.path']);
+  expect(names('tai')).toEqual(['user.name', 'source.user.name', 'user.id']);
+});
+
+it('completes the word at the caret, wherever it is', () => {
+  const q = 'failed and sour or x';
+  expect(suggest(q, 15, FIELDS)[0]).toMatchObject({ start: 11, field: { name: 'source.ip' } });
+});
+
+it('is quiet inside quotes, after a colon, for one letter and for a finished name', () => {
+  expect(names('"user')).toEqual([]);
+  expect(names('user.name:us')).toEqual([]);
+  expect(names('u')).toEqual([]);
+  expect(names('source.ip')).toEqual([]);
+});

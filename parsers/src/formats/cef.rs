@@ -1,0 +1,278 @@
+//! ArcSight Common Event Format: `CEF:0|Vendor|Product|Version|Id|Name|Severity|key=value …`.
+//!
+//! Reference: Micro Focus/OpenText, "ArcSight Common Event Format (CEF) Implementation Standard", versions 0 and 1 (header
+//! escapes, extension dictionary, custom labels).
+//!
+//! Extensions are kept verbatim under `cef.extensions.<key>`; a labelled custom field (`cs1Label=Policy cs1=web`) also under
+//! `cef.label.<Policy>`. Values may hold blanks: a value ends where the next `key=` begins.
+
+mod dictionary;
+
+use event::{Event, Outcome, RawRecord, Value, field};
+use nom::{IResult, Parser as _, bytes::complete::tag, character::complete::digit1, sequence::delimited};
+
+use crate::{Parser, Sniff, ecs, text, time};
+use dictionary::{KEYS, Means};
+
+const EXTENSIONS: &str = "cef.extensions.";
+const LABEL: &str = "cef.label.";
+
+/// Labelled custom fields that one event may have.
+const LABELS_MAX: usize = 32;
+
+pub struct Cef;
+
+impl Parser for Cef {
+    fn name(&self) -> &'static str {
+        "cef"
+    }
+
+    fn programs(&self) -> &'static [&'static str] {
+        &["CEF"]
+    }
+
+    fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
+        Sniff::yes_if(start(raw.text()).is_some())
+    }
+
+    fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {
+        // Relays put their own words before the header.
+        let Some(text) = start(raw.text()) else {
+            return Outcome::Unreadable("no CEF header");
+        };
+        let Some((header, extensions)) = header(text) else {
+            return Outcome::Unreadable("the CEF header is cut");
+        };
+        event.set_dataset("cef");
+        event.set(field::EVENT_KIND, "event");
+        set_header(event, &header);
+        set_extensions(raw, event, extensions, &header);
+        Outcome::Parsed
+    }
+}
+
+/// Finds `CEF:` near the start.
+fn start(text: &str) -> Option<&str> {
+    let at = memchr::memmem::find(&text.as_bytes()[..text.len().min(256)], b"CEF:")?;
+    let rest = &text[at..];
+    version(rest).is_ok().then_some(rest)
+}
+
+fn version(input: &str) -> IResult<&str, &str> {
+    delimited(tag("CEF:"), digit1, tag("|")).parse(input)
+}
+
+/// Vendor, product, version, id, name, severity.
+type Header<'r> = [&'r str; 6];
+
+fn header(text: &str) -> Option<(Header<'_>, &str)> {
+    let (mut rest, _) = version(text).ok()?;
+    let mut parts = [""; 6];
+    for (at, part) in parts.iter_mut().enumerate() {
+        let Some(end) = bar(rest) else {
+            // Without extensions devices leave the last bar out.
+            if at == 5 {
+                *part = rest;
+                return Some((parts, ""));
+            }
+            return None;
+        };
+        (*part, rest) = (&rest[..end], &rest[end + 1..]);
+    }
+    Some((parts, rest))
+}
+
+/// The next bar that no backslash escapes.
+fn bar(text: &str) -> Option<usize> {
+    let b = text.as_bytes();
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr2(b'|', b'\\', b.get(from..)?)?;
+        if b[at] == b'|' {
+            return Some(at);
+        }
+        from = at + 2;
+    }
+}
+
+fn set_header<'r>(event: &mut Event<'r>, header: &Header<'r>) {
+    let plain = |event: &Event<'r>, text: &'r str| text::unescape(event, text.trim(), |c| c == '|' || c == '\\');
+    for (part, field) in
+        [(0, field::OBSERVER_VENDOR), (1, field::OBSERVER_PRODUCT), (2, field::OBSERVER_VERSION), (3, field::EVENT_CODE)]
+    {
+        let text = plain(event, header[part]);
+        event.set_present(field, text);
+    }
+    let name = plain(event, header[4]);
+    if !name.is_empty() {
+        event.set_extra("cef.", "name", name);
+    }
+    let severity = plain(event, header[5]);
+    match severity.parse::<i64>() {
+        Ok(number) => event.set(field::EVENT_SEVERITY, number),
+        Err(_) => {
+            // The standard's words and the middle of their ranges.
+            let number = match text::lower(event, severity) {
+                "low" => 2,
+                "medium" => 5,
+                "high" => 8,
+                "very-high" => 10,
+                _ => return event.set_present(field::LOG_LEVEL, severity),
+            };
+            event.set(field::EVENT_SEVERITY, number);
+        }
+    }
+}
+
+fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, header: &Header<'r>) {
+    let mut labels: [(&'r str, &'r str); LABELS_MAX] = [("", ""); LABELS_MAX];
+    let mut labels_len = 0;
+    let extensions = Extensions { rest: text };
+    for (key, value) in extensions {
+        if key.is_empty() {
+            event.problem("an extension without a key was left out");
+            continue;
+        }
+        let value = plain(event, value);
+        event.set_extra(EXTENSIONS, key, value);
+        if let Some(labelled) = key.strip_suffix("Label") {
+            if labels_len < LABELS_MAX && !value.is_empty() {
+                labels[labels_len] = (labelled, value);
+                labels_len += 1;
+            }
+        } else if let Some(means) = KEYS.get(key)
+            && !ecs::is_nothing(value)
+        {
+            set(raw, event, means, value);
+        }
+    }
+    for (key, label) in &labels[..labels_len] {
+        let value =
+            event.extra().iter().rev().find(|(name, _)| name.prefix == EXTENSIONS && name.key == *key).map(|(_, value)| *value);
+        if let Some(value) = value {
+            event.set_extra(LABEL, label, value);
+        }
+    }
+    let name = header[4].trim();
+    if !event.has(field::MESSAGE) {
+        let name = text::unescape(event, name, |c| c == '|' || c == '\\');
+        event.set_present(field::MESSAGE, name);
+    }
+}
+
+/// `\=`, `\\`, `\|` stand for themselves; `\n` and `\r` are line ends.
+fn plain<'r>(event: &Event<'r>, text: &'r str) -> &'r str {
+    if memchr::memchr(b'\\', text.as_bytes()).is_none() {
+        return text;
+    }
+    let mut out = bumpalo::collections::String::with_capacity_in(text.len(), event.arena());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        let mut ahead = chars.clone();
+        match (c, ahead.next()) {
+            ('\\', Some(next @ ('=' | '\\' | '|'))) => out.push(next),
+            ('\\', Some('n')) => out.push('\n'),
+            ('\\', Some('r')) => out.push('\r'),
+            _ => {
+                out.push(c);
+                continue;
+            }
+        }
+        chars = ahead;
+    }
+    out.into_bump_str()
+}
+
+/// Cuts `key=value` at the last blank before the next key.
+struct Extensions<'r> {
+    rest: &'r str,
+}
+
+impl<'r> Iterator for Extensions<'r> {
+    type Item = (&'r str, &'r str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.rest.trim_start_matches(' ');
+        let equals = next_equals(text, 0)?;
+        // Words before the first key belong to none: the key is the word before the sign.
+        let key_start = text[..equals].rfind(' ').map_or(0, |at| at + 1);
+        let key = &text[key_start..equals];
+        let value = equals + 1;
+        let mut from = value;
+        while let Some(next) = next_equals(text, from) {
+            let word = text[value..next].rfind(' ').map(|at| value + at);
+            if let Some(blank) = word.filter(|blank| is_key(&text[blank + 1..next])) {
+                self.rest = &text[blank + 1..];
+                return Some((key, text[value..blank].trim_end_matches(' ')));
+            }
+            from = next + 1;
+        }
+        self.rest = "";
+        Some((key, text[value..].trim_end_matches(' ')))
+    }
+}
+
+/// The next equals sign that no backslash escapes.
+fn next_equals(text: &str, from: usize) -> Option<usize> {
+    let b = text.as_bytes();
+    let mut from = from;
+    loop {
+        let at = from + memchr::memchr2(b'=', b'\\', b.get(from..)?)?;
+        if b[at] == b'=' {
+            return Some(at);
+        }
+        from = at + 2;
+    }
+}
+
+fn is_key(word: &str) -> bool {
+    !word.is_empty()
+        && word.len() <= 128
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'[' | b']'))
+}
+
+fn set<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, means: Means, value: &'r str) {
+    match means {
+        Means::Text(field) => event.set(field, value),
+        Means::Lower(field) => {
+            let value = text::lower(event, value);
+            event.set(field, value);
+        }
+        Means::Int(field) => drop(event.set_int(field, value)),
+        Means::Address(ip, name) => ecs::address(event, ip, name, value),
+        Means::User(field) => ecs::user(event, field, value),
+        Means::Time(field) => match time::any(value, raw) {
+            Some(time) => event.set(field, Value::Time(time)),
+            None => event.problem("a time could not be read"),
+        },
+        Means::Host => ecs::host(event, value),
+        Means::Transport => match value.parse::<u8>() {
+            Ok(number) => ecs::protocol(event, i64::from(number)),
+            Err(_) => {
+                let name = text::lower(event, value);
+                event.set(field::NETWORK_TRANSPORT, name);
+            }
+        },
+        Means::Outcome => {
+            if let Some(outcome) = ecs::outcome_word(value) {
+                event.set(field::EVENT_OUTCOME, outcome);
+            }
+        }
+        Means::Direction => match value {
+            "0" => event.set(field::NETWORK_DIRECTION, "inbound"),
+            "1" => event.set(field::NETWORK_DIRECTION, "outbound"),
+            _ => {}
+        },
+        Means::Url => crate::web::url(event, value),
+        Means::Hash => {
+            let value = text::lower(event, value);
+            event.set(field::RELATED_HASH, value);
+            match value.len() {
+                32 => event.set(field::FILE_HASH_MD5, value),
+                40 => event.set(field::FILE_HASH_SHA1, value),
+                64 => event.set(field::FILE_HASH_SHA256, value),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! One file a format; the list is [`crate::PARSERS`].
+
+pub mod apache_access;
+pub mod apache_error;
+pub mod cef;
+pub mod cron;
+pub mod fortigate;
+pub mod json;
+pub mod keyvalue;
+pub mod nginx_access;
+pub mod nginx_error;
+pub mod pam;
+pub mod shadow;
+pub mod sshd;
+pub mod su;
+pub mod sudo;
+pub mod syslog;
+pub mod windows_event;
+pub mod winlogbeat;

@@ -1,0 +1,121 @@
+//! Parsers: one record's bytes → one [`Event`]. Pure and total: no clock, no file, no runtime, no panic, no allocation per
+//! event on the hot path (text is borrowed from the record or lives in the block's arena).
+//!
+//! ```text
+//! record ──envelope──▶ payload ──recognise──▶ parser ──▶ Event (ECS names; vendor fields verbatim under the vendor's prefix)
+//!  <38>1 2026-…  │       Accepted password …   "sshd"
+//!                └─▶ timestamp, host.name, log.syslog.*
+//! ```
+//!
+//! [`parse`] does all of it. What a parser gets is the *payload*: the envelope's fields are already in the event, and the
+//! program's name is [`field::LOG_SYSLOG_APPNAME`](event::field::LOG_SYSLOG_APPNAME).
+//!
+//! # To add a parser
+//!
+//! 1. `src/formats/<name>.rs` with a unit struct that implements [`Parser`]; the first lines say which vendor document the
+//!    format was taken from.
+//! 2. A line in [`PARSERS`]. The place matters only among formats that answer [`Sniff::Maybe`] to the same line: first wins.
+//! 3. `corpus/<name>/basic.log`, one record a line, own lines written after the vendor's document (addresses from the
+//!    documentation ranges), also hostile ones; then `CHIENG_BLESS=1 cargo test -p parsers corpus` writes
+//!    `basic.expected.ndjson` beside it. Review that diff: it is the specification.
+//!
+//! Properties, fuzzing and benches walk [`PARSERS`] and the corpus, so the new format is in them without another line.
+//!
+//! # What a parser promises
+//!
+//! * It returns [`Outcome::Unreadable`] only when the record is not of its format; a broken part is [`Event::problem`] and the
+//!   event stands.
+//! * It sets the dataset, `event.kind`, and the categories where the event has one; `timestamp` where the payload has one.
+//! * Names that the pipeline owns (`event.id`, `system.id` …) cannot be set from a record: see [`ecs::set_reported`].
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod ecs;
+pub mod envelope;
+pub mod flows;
+pub mod formats;
+pub mod fuzzing;
+pub mod json;
+pub mod keys;
+pub mod kv;
+pub mod linux;
+mod recognise;
+pub mod render;
+pub mod text;
+pub mod time;
+pub mod web;
+pub mod windows;
+mod zone;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod real_data;
+#[cfg(test)]
+mod testing;
+
+use event::{Event, Outcome, RawRecord};
+
+pub use recognise::{Memory, parse};
+
+/// Reads one format.
+pub trait Parser: Send + Sync {
+    /// Name in configuration, in `chieng.parser`, and of the corpus folder.
+    fn name(&self) -> &'static str;
+
+    /// Programs (syslog APP-NAME or tag, without path) whose messages this parser reads, whatever they look like.
+    fn programs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Looks at a payload, cheaply: its text, since its bytes may not be UTF-8. `Yes` is a claim that no other parser makes about the same text.
+    fn sniff(&self, raw: RawRecord<'_>) -> Sniff;
+
+    /// Reads a payload into the event. After `Unreadable` the event may hold leftovers: the caller rewinds.
+    fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome;
+}
+
+/// How sure a parser is that a text is of its format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sniff {
+    No,
+    /// Perhaps; tried in the order of [`PARSERS`] after all that say `Yes`.
+    Maybe,
+    Yes,
+}
+
+impl Sniff {
+    pub fn yes_if(is: bool) -> Self {
+        if is { Self::Yes } else { Self::No }
+    }
+
+    pub fn maybe_if(is: bool) -> Self {
+        if is { Self::Maybe } else { Self::No }
+    }
+}
+
+/// All parsers. Help, reference, fuzzing and benches walk this list.
+pub static PARSERS: &[&dyn Parser] = &[
+    &formats::fortigate::FortiGate,
+    &formats::cef::Cef,
+    &formats::windows_event::WindowsEvent,
+    &formats::winlogbeat::Winlogbeat,
+    &formats::json::Json,
+    &formats::nginx_access::NginxAccess,
+    &formats::apache_access::ApacheAccess,
+    &formats::nginx_error::NginxError,
+    &formats::apache_error::ApacheError,
+    &formats::sshd::Sshd,
+    &formats::sudo::Sudo,
+    &formats::su::Su,
+    &formats::cron::Cron,
+    &formats::shadow::Shadow,
+    &formats::pam::Pam,
+    &formats::keyvalue::KeyValue,
+    &formats::syslog::Syslog,
+];
+
+/// Finds a parser by the name that configuration gives it.
+pub fn by_name(name: &str) -> Option<&'static dyn Parser> {
+    PARSERS.iter().copied().find(|parser| parser.name() == name)
+}

@@ -1,0 +1,374 @@
+//! The engine: one question at a time goes parse ▶ rewrite ▶ plan ▶ run, on threads of its own.
+//!
+//! Every question gets a fresh session that holds nothing but the tables its asker may see, over one snapshot. The threads
+//! are the engine's: a heavy question cannot hold up the listeners and writers of the program.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering::Release},
+    },
+    time::{Duration, Instant},
+};
+
+use datafusion::{
+    arrow::{datatypes::SchemaRef, record_batch::RecordBatch},
+    catalog::CatalogProviderList,
+    catalog::{CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider, SchemaProvider},
+    datasource::MemTable,
+    execution::{
+        SessionState,
+        disk_manager::{DiskManagerBuilder, DiskManagerMode},
+        memory_pool::{FairSpillPool, MemoryPool},
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
+        session_state::SessionStateBuilder,
+    },
+    physical_plan::execute_stream,
+    prelude::SessionConfig,
+    sql::parser::Statement,
+};
+use event::{
+    Scope,
+    seam::{BoxFuture, SeamError, Search, TableSource},
+};
+use futures::StreamExt;
+use store::{Snapshot, Store};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    dialect,
+    error::{Error, ErrorKind, Result},
+    functions,
+    limits::{Limits, Running, resident_bytes},
+    mask::Masker,
+    rewrite::{self, Tables},
+    rows::{AbortOnDrop, Rows, vanished},
+    scan::ScanStats,
+    segment::MetadataCache,
+    tables::{Events, Shared, fields_table, tables_table},
+    view::{SchemaCache, View},
+};
+
+/// Stack of the engine's threads: planners walk trees recursively, see [`dialect::SQL_OPERATORS_MAX`].
+const STACK_BYTES: usize = 32 << 20;
+
+/// Where events come from: the store, or batches of a test.
+pub trait Source: Send + Sync + 'static {
+    fn snapshot(&self) -> Arc<Snapshot>;
+}
+
+/// Answers questions over events and the small tables.
+pub struct Engine {
+    me: Weak<Self>,
+    source: Arc<dyn Source>,
+    tables: Vec<Arc<dyn TableSource>>,
+    limits: Limits,
+    masker: Masker,
+    base: SessionState,
+    schemas: SchemaCache,
+    metadata: Arc<MetadataCache>,
+    turns: Arc<Semaphore>,
+    running: Arc<Running>,
+    runtime: Option<Runtime>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // A runtime may not be waited for inside another one; what still runs has nobody to answer to.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Source for Store {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Self::snapshot(self)
+    }
+}
+
+impl Engine {
+    /// Makes the engine of a server: events and `ledger` of the store, and the tables of other crates.
+    pub fn new(
+        store: Arc<Store>,
+        mut tables: Vec<Arc<dyn TableSource>>,
+        limits: Limits,
+        mask_key: [u8; 32],
+    ) -> Result<Arc<Self>> {
+        tables.push(store.ledger_table());
+        Self::over(store, tables, limits, mask_key)
+    }
+
+    /// Makes an engine over any source of snapshots. `mask_key` belongs to the installation: tokens of masked values stay
+    /// the same as long as it does.
+    pub fn over(
+        source: Arc<dyn Source>,
+        tables: Vec<Arc<dyn TableSource>>,
+        limits: Limits,
+        mask_key: [u8; 32],
+    ) -> Result<Arc<Self>> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(limits.partitions.max(1))
+            .thread_name("chieng-query")
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .build()
+            .map_err(|error| Error::failed(format!("failed to start the threads of the query engine: {error}")))?;
+        let engine = Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            source,
+            tables,
+            masker: Masker::new(mask_key),
+            base: base_session(&limits),
+            schemas: SchemaCache::default(),
+            metadata: Arc::default(),
+            turns: Arc::new(Semaphore::new(limits.concurrent.max(1))),
+            running: Arc::default(),
+            runtime: Some(runtime),
+            limits,
+        });
+        engine.watch_memory();
+        Ok(engine)
+    }
+
+    /// The engine's own limits.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Questions that run at this moment.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Runs one statement in a scope. Whether the asker may write SQL at all is the caller's to check
+    /// ([`event::Role::may_write_sql`]); what it can reach is decided here.
+    pub async fn sql(self: &Arc<Self>, scope: &Scope, sql: &str, limits: Option<Limits>) -> Result<Rows> {
+        let limits = limits.unwrap_or_else(|| self.limits.clone());
+        let started = Instant::now();
+        let turn = self.turn(&limits).await?;
+        let stats = Arc::new(ScanStats::default());
+        let finished = Arc::new(AtomicBool::new(false));
+        let (sender, batches) = mpsc::channel(4);
+        let (tell, told) = oneshot::channel();
+        let question = Question {
+            engine: self.clone(),
+            scope: Arc::new(scope.clone()),
+            sql: sql.to_owned(),
+            limits: limits.clone(),
+            stats: stats.clone(),
+            finished: finished.clone(),
+        };
+        let Some(runtime) = &self.runtime else { return Err(vanished()) };
+        let task = runtime.spawn(question.run(turn, tell, sender));
+        let task = AbortOnDrop(task.abort_handle());
+        // The task watches the time itself; this catches one that is stuck in a single step.
+        let schema = timeout(limits.time + Duration::from_secs(1), told).await;
+        let schema = schema.map_err(|_| out_of_time(&limits))?.map_err(|_| vanished())??;
+        Ok(Rows { schema, batches, stats, limits, started, finished, _task: task })
+    }
+
+    async fn turn(&self, limits: &Limits) -> Result<OwnedSemaphorePermit> {
+        match timeout(limits.wait, self.turns.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Error::new(ErrorKind::Busy, "too many questions are running").hint("try again in a moment")),
+        }
+    }
+
+    /// The tables of one asker at this instant.
+    fn session(&self, scope: &Arc<Scope>, limits: &Limits, pool: Arc<dyn MemoryPool>, stats: &Arc<ScanStats>) -> Result<Session> {
+        let view = Arc::new(View::new(&self.source.snapshot(), scope, self.masker.clone(), &self.schemas));
+        let schema = MemorySchemaProvider::new();
+        let mut names = Tables::default();
+        let mut add = |name: &str, table: Arc<dyn datafusion::catalog::TableProvider>| {
+            names.insert(name, &table.schema());
+            schema.register_table(name.to_owned(), table).map(drop)
+        };
+        add("events", Arc::new(Events::new(view.clone(), self.metadata.clone(), stats.clone())))?;
+        for source in &self.tables {
+            if let Some(table) = Shared::new(source.clone(), scope.clone(), self.masker.clone()) {
+                add(source.name(), Arc::new(table))?;
+            }
+        }
+        add("fields", memory_table(fields_table(&view.schema)?)?)?;
+        let mut list: Vec<String> = schema.table_names();
+        list.push("tables".to_owned());
+        list.sort();
+        let batch = tables_table(list.iter().map(String::as_str))?;
+        names.insert("tables", &batch.schema());
+        schema.register_table("tables".to_owned(), memory_table(batch)?)?;
+        let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
+            .with_catalog_list(catalog(schema)?)
+            .with_runtime_env(self.environment(limits, pool)?)
+            .build();
+        // One `now()` for the whole question.
+        let options = state.config_options().clone();
+        state.execution_props_mut().mark_start_execution(options);
+        Ok(Session { state, names })
+    }
+
+    fn environment(&self, limits: &Limits, pool: Arc<dyn MemoryPool>) -> Result<Arc<RuntimeEnv>> {
+        let mode = match &self.limits.spill_dir {
+            Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
+            None => DiskManagerMode::Disabled,
+        };
+        let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(limits.spill_bytes_max);
+        Ok(RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build_arc()?)
+    }
+
+    /// Looks at the process's memory while the engine lives.
+    fn watch_memory(self: &Arc<Self>) {
+        let (Some(runtime), Some(bytes_max)) = (&self.runtime, self.limits.process_bytes_max) else { return };
+        let engine: Weak<Self> = Arc::downgrade(self);
+        runtime.spawn(async move {
+            while let Some(engine) = engine.upgrade() {
+                if engine.running.len() > 0
+                    && let Some(bytes) = resident_bytes()
+                    && engine.running.enforce(bytes, bytes_max)
+                {
+                    tracing::warn!(
+                        resident_bytes = bytes,
+                        bytes_max,
+                        "cancelled the largest question: the process is short of memory"
+                    );
+                }
+                drop(engine);
+                sleep(Duration::from_millis(200)).await;
+            }
+        });
+    }
+
+    /// Columns of events that the asker can name, with their schema types.
+    pub(crate) fn view(&self, scope: &Scope) -> View {
+        View::new(&self.source.snapshot(), scope, self.masker.clone(), &self.schemas)
+    }
+}
+
+/// One session's state and names.
+pub(crate) struct Session {
+    pub state: SessionState,
+    pub names: Tables,
+}
+
+/// A question on its way.
+struct Question {
+    engine: Arc<Engine>,
+    scope: Arc<Scope>,
+    sql: String,
+    limits: Limits,
+    stats: Arc<ScanStats>,
+    finished: Arc<AtomicBool>,
+}
+
+impl Question {
+    async fn run(
+        self,
+        turn: OwnedSemaphorePermit,
+        tell: oneshot::Sender<Result<SchemaRef>>,
+        sender: mpsc::Sender<Result<RecordBatch>>,
+    ) {
+        let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(self.limits.memory_bytes));
+        let (registered, mut cancelled) = self.engine.running.register(pool.clone());
+        let mut tell = Some(tell);
+        let ended = tokio::select! {
+            biased;
+            reason = &mut cancelled => Err(reason.unwrap_or_else(|_| vanished())),
+            () = sleep(self.limits.time) => Err(out_of_time(&self.limits)),
+            done = self.answer(pool, &mut tell, &sender) => done,
+        };
+        drop((registered, turn));
+        if let Err(error) = ended {
+            // Before the schema is told the error goes there, afterwards it is the stream's last item.
+            match tell.take() {
+                Some(tell) => drop(tell.send(Err(error))),
+                None => drop(sender.send(Err(error)).await),
+            }
+        }
+        self.finished.store(true, Release);
+    }
+
+    async fn answer(
+        &self,
+        pool: Arc<dyn MemoryPool>,
+        tell: &mut Option<oneshot::Sender<Result<SchemaRef>>>,
+        sender: &mpsc::Sender<Result<RecordBatch>>,
+    ) -> Result<()> {
+        let statement = dialect::parse(&self.sql)?;
+        let session = self.engine.session(&self.scope, &self.limits, pool, &self.stats)?;
+        let statement = rewrite::rewrite(statement, &session.names)?;
+        let plan = session.state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
+        let physical = session.state.create_physical_plan(&plan).await?;
+        let mut stream = execute_stream(physical, session.state.task_ctx())?;
+        if let Some(tell) = tell.take() {
+            let _ = tell.send(Ok(stream.schema()));
+        }
+        while let Some(batch) = stream.next().await {
+            if sender.send(Ok(batch?)).await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn out_of_time(limits: &Limits) -> Error {
+    Error::new(ErrorKind::Limit, format!("the time limit of {} s was reached", limits.time.as_secs_f32()))
+        .hint("narrow the time range or add a condition")
+}
+
+/// A session with our functions and settings, and no table.
+fn base_session(limits: &Limits) -> SessionState {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(limits.partitions.max(1))
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false)
+        .with_default_catalog_and_schema("chieng", "public")
+        .with_collect_statistics(false);
+    let options = config.options_mut();
+    // What has no value comes last, both ways: nobody sorts by time to see events without one.
+    "nulls_last".clone_into(&mut options.sql_parser.default_null_ordering);
+    options.sql_parser.enable_ident_normalization = false;
+    functions::register(SessionStateBuilder::new().with_config(config)).build()
+}
+
+fn catalog(schema: MemorySchemaProvider) -> Result<Arc<MemoryCatalogProviderList>> {
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema("public", Arc::new(schema))?;
+    let list = MemoryCatalogProviderList::new();
+    list.register_catalog("chieng".to_owned(), Arc::new(catalog));
+    Ok(Arc::new(list))
+}
+
+fn memory_table(batch: RecordBatch) -> Result<Arc<MemTable>> {
+    Ok(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?))
+}
+
+impl Search for Engine {
+    fn search<'a>(
+        &'a self,
+        scope: &'a Scope,
+        sql: &'a str,
+        rows_max: usize,
+    ) -> BoxFuture<'a, std::result::Result<Vec<RecordBatch>, SeamError>> {
+        Box::pin(async move {
+            let Some(engine) = self.me.upgrade() else { return Err(SeamError("the query engine is shutting down".to_owned())) };
+            let limits = Limits { rows_max, ..self.limits.clone() };
+            let answer = async { engine.sql(scope, sql, Some(limits)).await?.collect().await }.await;
+            let answer = answer.map_err(|error| SeamError(error.to_string()))?;
+            match answer.reason {
+                None => Ok(answer.batches),
+                Some(reason) => Err(SeamError(format!("the answer is not complete: {reason}"))),
+            }
+        })
+    }
+}

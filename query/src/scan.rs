@@ -1,0 +1,300 @@
+//! The physical scan of `events`: hot batches and segments, newest first, in a few partitions.
+//!
+//! Filters are evaluated here, exactly, over masked values of rows in scope; `ORDER BY timestamp DESC LIMIT n` hands down a
+//! dynamic filter that rises while rows come in, so older segments are skipped without being opened.
+
+use std::{
+    cmp::Reverse,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use datafusion::{
+    arrow::{compute::filter_record_batch, datatypes::SchemaRef, record_batch::RecordBatch},
+    common::{Result, config::ConfigOptions, tree_node::TreeNodeRecursion},
+    execution::TaskContext,
+    physical_expr::{
+        DynamicFilterTracking, EquivalenceProperties, PhysicalExpr, conjunction_opt,
+        utils::{collect_columns, reassign_expr_columns},
+    },
+    physical_expr_common::physical_expr::snapshot_physical_expr,
+    physical_plan::{
+        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
+        execution_plan::{Boundedness, EmissionType},
+        filter_pushdown::{ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown},
+        stream::RecordBatchReceiverStreamBuilder,
+    },
+};
+use event::Micros;
+use store::{HotBatch, Segment};
+
+use crate::{
+    lens::{Lens, ResidualNames},
+    prune::{keep, prunable, pruning_predicate},
+    segment::{self, MetadataCache, evaluate},
+    view::View,
+};
+
+/// What a question read and what it could leave out. For a restricted asker everything counts only what is in scope.
+#[derive(Debug, Default)]
+pub struct ScanStats {
+    /// Segments that may hold rows in scope.
+    pub segments: AtomicU64,
+    /// Of these: skipped by the catalogue or by the dynamic filter.
+    pub segments_skipped: AtomicU64,
+    /// Row groups skipped by their statistics.
+    pub row_groups_skipped: AtomicU64,
+    /// Rows that the filter had to look at.
+    pub rows: AtomicU64,
+}
+
+/// One scan, as far as all its partitions share it.
+#[derive(Clone)]
+pub(crate) struct Scan {
+    pub view: Arc<View>,
+    pub metadata: Arc<MetadataCache>,
+    pub stats: Arc<ScanStats>,
+    /// Columns of the view's schema that come out.
+    pub projection: Vec<usize>,
+    /// Over the view's schema; its columns by number in `filter_columns`.
+    pub filter: Option<Arc<dyn PhysicalExpr>>,
+    pub filter_columns: Vec<usize>,
+    /// Filters that came down during physical planning, with their columns.
+    pub dynamic: Vec<(Arc<dyn PhysicalExpr>, Vec<usize>)>,
+    /// Rows that are enough for the question, per partition.
+    pub limit: Option<usize>,
+}
+
+impl Scan {
+    /// All filters in the order in which they apply.
+    pub(crate) fn filters(&self) -> impl Iterator<Item = (&Arc<dyn PhysicalExpr>, &[usize])> {
+        let fixed = self.filter.iter().map(|filter| (filter, self.filter_columns.as_slice()));
+        fixed.chain(self.dynamic.iter().map(|(filter, columns)| (filter, columns.as_slice())))
+    }
+
+    /// The dynamic filters as they stand at this moment.
+    pub(crate) fn dynamic_now(&self) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+        let now = self.dynamic.iter().map(|(filter, _)| snapshot_physical_expr(filter.clone())).collect::<Result<Vec<_>>>()?;
+        Ok(conjunction_opt(now))
+    }
+
+    /// Columns of a filter by their number in the view's schema.
+    pub(crate) fn columns_of(view: &View, filter: &Arc<dyn PhysicalExpr>) -> Result<Vec<usize>> {
+        let mut columns = Vec::new();
+        for column in collect_columns(filter) {
+            columns.push(view.schema.index_of(column.name())?);
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        Ok(columns)
+    }
+
+    /// Rows of one hot batch that pass.
+    fn read_hot(&self, hot: &HotBatch) -> Result<RecordBatch> {
+        let mut batch = hot.batch.clone();
+        if let Some(visible) = self.view.rows.visible(&batch) {
+            batch = filter_record_batch(&batch, &visible)?;
+        }
+        self.stats.rows.fetch_add(batch.num_rows() as u64, Relaxed);
+        let schema = batch.schema();
+        for (filter, columns) in self.filters() {
+            let lens = Lens::new(&self.view, columns, &schema, ResidualNames::Any);
+            let filter = reassign_expr_columns(filter.clone(), &lens.schema)?;
+            let passed = evaluate(&filter, &lens.apply(&batch)?)?;
+            batch = filter_record_batch(&batch, &passed)?;
+        }
+        Ok(Lens::new(&self.view, &self.projection, &schema, ResidualNames::Any).apply(&batch)?)
+    }
+
+    /// True when the dynamic filter says that the segment has nothing left to give.
+    fn is_out_of_race(&self, segment: &Arc<Segment>) -> Result<bool> {
+        let Some(filter) = self.dynamic_now()?.and_then(|filter| prunable(&self.view, &filter)) else { return Ok(false) };
+        let Some(predicate) = pruning_predicate(&filter, &self.view.schema) else { return Ok(false) };
+        Ok(!keep(std::slice::from_ref(segment), &predicate)[0])
+    }
+
+    /// Reads one partition's units; returns when all are read, enough rows were sent, or nobody listens.
+    fn run(&self, units: &[Unit], batch_rows: usize, mut send: impl FnMut(RecordBatch) -> bool) -> Result<()> {
+        let mut left = self.limit.unwrap_or(usize::MAX);
+        let mut send = |batch: RecordBatch| {
+            let batch = if batch.num_rows() > left { batch.slice(0, left) } else { batch };
+            left -= batch.num_rows();
+            (batch.num_rows() == 0 || send(batch)) && left > 0
+        };
+        for unit in units {
+            let mut goes_on = true;
+            match unit {
+                Unit::Hot(hot) => goes_on = send(self.read_hot(hot)?),
+                Unit::Segment(segment) => {
+                    if self.is_out_of_race(segment)? {
+                        self.stats.segments_skipped.fetch_add(1, Relaxed);
+                        continue;
+                    }
+                    segment::read(self, segment, batch_rows, &mut |batch| {
+                        goes_on = send(batch);
+                        goes_on
+                    })?;
+                }
+            }
+            if !goes_on {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A piece of work.
+#[derive(Clone)]
+enum Unit {
+    Hot(Arc<HotBatch>),
+    Segment(Arc<Segment>),
+}
+
+impl Unit {
+    fn newest(&self) -> Option<Micros> {
+        match self {
+            Self::Hot(hot) => hot.timestamp.map(|(_, max)| max),
+            Self::Segment(segment) => segment.timestamp.map(|(_, max)| max),
+        }
+    }
+}
+
+/// The plan node.
+pub(crate) struct EventsExec {
+    scan: Scan,
+    partitions: Vec<Vec<Unit>>,
+    properties: Arc<PlanProperties>,
+    schema: SchemaRef,
+}
+
+impl EventsExec {
+    /// Chooses the segments to read and deals them out.
+    pub(crate) fn new(scan: Scan, partitions: usize) -> Result<Self> {
+        let segments = &scan.view.segments;
+        let predicate = scan.filter.as_ref().and_then(|filter| prunable(&scan.view, filter));
+        let predicate = predicate.and_then(|filter| pruning_predicate(&filter, &scan.view.schema));
+        let kept = predicate.map_or_else(|| vec![true; segments.len()], |predicate| keep(segments, &predicate));
+        let skipped = kept.iter().filter(|kept| !**kept).count();
+        scan.stats.segments.fetch_add(segments.len() as u64, Relaxed);
+        scan.stats.segments_skipped.fetch_add(skipped as u64, Relaxed);
+        let hot = scan.view.hot.iter().cloned().map(Unit::Hot);
+        let files = segments.iter().zip(kept).filter(|(_, kept)| *kept).map(|(segment, _)| Unit::Segment(segment.clone()));
+        let mut units: Vec<Unit> = hot.chain(files).collect();
+        units.sort_by_key(|unit| Reverse(unit.newest()));
+        let count = partitions.min(units.len()).max(1);
+        let mut dealt = vec![Vec::new(); count];
+        for (at, unit) in units.into_iter().enumerate() {
+            dealt[at % count].push(unit);
+        }
+        let schema = Arc::new(scan.view.schema.project(&scan.projection)?);
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(schema.clone()),
+            Partitioning::UnknownPartitioning(count),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        Ok(Self { scan, partitions: dealt, properties, schema })
+    }
+}
+
+impl fmt::Debug for EventsExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventsExec").finish_non_exhaustive()
+    }
+}
+
+impl DisplayAs for EventsExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.schema.fields().iter().map(|column| column.name().as_str()).collect();
+        let shown = if names.len() > 12 { format!("{} columns", names.len()) } else { names.join(", ") };
+        write!(f, "EventsExec: columns=[{shown}]")?;
+        if let Some(filter) = &self.scan.filter {
+            write!(f, ", filter={filter}")?;
+        }
+        for (filter, _) in &self.scan.dynamic {
+            write!(f, ", also={filter}")?;
+        }
+        if let Some(limit) = self.scan.limit {
+            write!(f, ", limit={limit}")?;
+        }
+        // Counts of segments would tell a restricted asker about the rest of the province.
+        if !self.scan.view.rows.is_restricted() {
+            let reads: usize = self.partitions.iter().flatten().filter(|unit| matches!(unit, Unit::Segment(_))).count();
+            write!(f, ", segments={reads} of {}, hot batches={}", self.scan.view.segments.len(), self.scan.view.hot.len())?;
+        }
+        Ok(())
+    }
+}
+
+impl ExecutionPlan for EventsExec {
+    fn name(&self) -> &'static str {
+        "EventsExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        for (filter, _) in self.scan.filters() {
+            if f(filter)? == TreeNodeRecursion::Stop {
+                return Ok(TreeNodeRecursion::Stop);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let mut builder = RecordBatchReceiverStreamBuilder::new(self.schema.clone(), 2);
+        let (scan, units) = (self.scan.clone(), self.partitions[partition].clone());
+        let batch_rows = context.session_config().batch_size();
+        let sender = builder.tx();
+        builder.spawn_blocking(move || scan.run(&units, batch_rows, |batch| sender.blocking_send(Ok(batch)).is_ok()));
+        Ok(builder.build())
+    }
+
+    fn handle_child_pushdown_result(
+        &self,
+        _phase: FilterPushdownPhase,
+        pushed: ChildPushdownResult,
+        _config: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
+        if pushed.parent_filters.is_empty() || self.scan.limit.is_some() {
+            return Ok(FilterPushdownPropagation::all_unsupported(pushed));
+        }
+        let mut scan = self.scan.clone();
+        let mut answers = Vec::new();
+        for child in &pushed.parent_filters {
+            // What is not dynamic was pushed down before, by the provider; the rest stays where it is.
+            if !matches!(DynamicFilterTracking::classify(&child.filter), DynamicFilterTracking::Static) {
+                let columns = Scan::columns_of(&scan.view, &child.filter)?;
+                scan.dynamic.push((child.filter.clone(), columns));
+                answers.push(PushedDown::Yes);
+            } else {
+                answers.push(PushedDown::No);
+            }
+        }
+        let node: Arc<dyn ExecutionPlan> = Arc::new(Self {
+            scan,
+            partitions: self.partitions.clone(),
+            properties: self.properties.clone(),
+            schema: self.schema.clone(),
+        });
+        Ok(FilterPushdownPropagation::with_parent_pushdown_result(answers).with_updated_node(node))
+    }
+}

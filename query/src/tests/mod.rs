@@ -1,0 +1,11 @@
+//! Tests of the whole engine, over hot batches and real Parquet files.
+
+mod answers;
+mod limits;
+mod names;
+mod property;
+mod safety;
+mod scope;
+mod slt;
+mod store_wiring;
+pub(crate) mod world;

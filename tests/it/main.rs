@@ -1,0 +1,11 @@
+//! Tests of the whole program, as its users meet it: the real binary, real sockets, real `kill -9`, a real browser.
+//!
+//! One binary, so that it links once. What a lower layer can show is tested there; here stands what only the wiring can break.
+
+mod browser;
+mod cli;
+mod crash;
+mod harness;
+mod hostile;
+mod pipeline;
+mod web_api;

@@ -1,0 +1,53 @@
+//! The project's own commands: `cargo xtask demo | test | ci | tidy | bless | reference | new`.
+//!
+//! Deliberately without dependencies beyond a TOML reader, so that it builds in seconds on a fresh machine.
+
+mod demo;
+mod new;
+mod reference;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  demo       build everything, start on ./demo-data and loopback, load the demo province, print address and login
+  test       run every check: format, lints, tidy, Rust tests, web checks, browser tests (installs what is missing)
+  ci         what .ci/run calls: `test`, with timings
+  tidy       check the dependency table, file headers, file lengths
+  bless      rewrite golden files (corpus, snapshots); review the diff
+  reference  rewrite docs/reference from the sources of truth (--check: fail if they differ)
+  new        write the skeleton of a parser, rule or check: new parser <name> | new rule <logsource>/<name> | new check <name>
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["demo", rest @ ..] => demo::run(rest),
+        ["test", rest @ ..] => test::run(rest),
+        ["ci"] => test::run(&[]),
+        ["tidy"] => tidy::run(),
+        ["bless"] => test::bless(),
+        ["reference", rest @ ..] => reference::run(rest.contains(&"--check")),
+        ["new", kind, name] => new::run(kind, name),
+        _ => {
+            print!("{HELP}");
+            return if words.is_empty() || words == ["help"] || words == ["--help"] {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(2)
+            };
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

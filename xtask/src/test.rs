@@ -1,0 +1,39 @@
+//! `cargo xtask test`: every check the project has, cheapest first; and `bless`, which rewrites golden files.
+
+use std::env;
+
+use crate::run::{Result, build_web, cargo, exists, need_chromium, program, step, web};
+
+pub fn run(rest: &[&str]) -> Result {
+    let chromium = need_chromium()?;
+    crate::tidy::run()?;
+    crate::reference::run(true)?;
+    step("format", cargo().args(["fmt", "--all", "--check"]))?;
+    build_web()?;
+    let dir = web();
+    step("web: lint", program("npm", &dir).args(["run", "--silent", "lint"]))?;
+    step("web: svelte-check", program("npm", &dir).args(["run", "--silent", "check"]))?;
+    step("web: unit tests", program("npm", &dir).args(["run", "--silent", "test"]))?;
+    step("web: size budget", program("npm", &dir).args(["run", "--silent", "size"]))?;
+    step("clippy", cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    step("build", cargo().args(["build", "--workspace", "--all-targets"]))?;
+    let mut tests = cargo();
+    tests.env("CHIENG_CHROMIUM", chromium);
+    if exists("cargo-nextest") {
+        tests.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
+    } else {
+        tests.args(["test", "--workspace", "--no-fail-fast"]);
+    }
+    step("Rust tests, browser tests included", tests.args(rest))
+}
+
+pub fn bless() -> Result {
+    let mut tests = cargo();
+    tests.env("CHIENG_BLESS", "1").env("UPDATE_EXPECT", "1");
+    step("rewrite golden files", tests.args(["test", "--workspace", "--no-fail-fast"]))?;
+    crate::reference::run(false)?;
+    if env::var_os("CI").is_some() {
+        return Err("golden files are never rewritten in CI".into());
+    }
+    Ok(())
+}

@@ -442,11 +442,6 @@ impl Running {
         Ok(())
     }
 
-    /// Takes a changed register in now.
-    pub async fn relearn(&self) -> Result {
-        self.core.learn().await
-    }
-
     /// Waits until something failed for good.
     pub async fn failed(&self) -> Failure {
         let mut failure = self.failure.clone();
@@ -494,7 +489,7 @@ pub async fn offline(settings: Settings, clock: Arc<dyn Clock>) -> Result<Offlin
 impl Offline {
     /// Waits until everything in the log is processed.
     pub async fn settle(&self) {
-        while !self.core.store.stats().frames_waiting == 0 && !self.pipe.is_finished() {
+        while self.core.store.stats().frames_waiting > 0 && !self.pipe.is_finished() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

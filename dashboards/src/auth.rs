@@ -37,8 +37,9 @@ pub const CSRF_HEADER: &str = "x-chieng-csrf";
 const SESSION: Micros = 12 * 3_600_000_000;
 const IDLE: Micros = 2 * 3_600_000_000;
 
-/// Fewer characters than this are guessed; more than the second cost us CPU for nothing.
-pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 12..=256;
+/// TCVN 14423:2026 x.6.2.2 b suggests 14 characters where there is no second factor; more than the second number cost us CPU
+/// for nothing.
+pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 14..=256;
 
 /// Hashes and checks passwords off the async threads, few at a time: each costs 19 MiB and tens of milliseconds.
 #[derive(Clone)]

@@ -42,7 +42,7 @@ use tokio::{
 use crate::{
     dialect,
     error::{Error, ErrorKind, Result},
-    functions,
+    flows, functions,
     limits::{Limits, Running, resident_bytes},
     mask::Masker,
     rewrite::{self, Tables},
@@ -194,7 +194,9 @@ impl Engine {
             names.insert(name, &table.schema());
             schema.register_table(name.to_owned(), table).map(drop)
         };
-        add("events", Arc::new(Events::new(view.clone(), self.metadata.clone(), stats.clone())))?;
+        let events = Arc::new(Events::new(view.clone(), self.metadata.clone(), stats.clone()));
+        add("flows", flows::view(events.clone())?)?;
+        add("events", events)?;
         for source in &self.tables {
             if let Some(table) = Shared::new(source.clone(), scope.clone(), self.masker.clone()) {
                 add(source.name(), Arc::new(table))?;

@@ -20,6 +20,7 @@ pub mod dialect;
 pub mod encode;
 mod engine;
 mod error;
+mod flows;
 pub mod functions;
 mod hunt;
 mod lens;

@@ -13,9 +13,11 @@ use std::{
 use bumpalo::Bump;
 use event::{BlockBuilder, Event, EventBatch, Micros, Outcome, RawRecord, Value, field};
 use ingest::{Source, SourceTable};
-use parsers::{Memory, Parser};
+use parsers::{Memory, Parser, flows::netflow_v5};
 use state::register::{AttributionInput, Entity, Snapshot};
 use store::{Frame, LedgerDelta};
+
+use super::flows;
 
 /// Claimed times further off than this are flagged (design §3.2).
 const SKEW_FLAGGED: Micros = 24 * 3_600_000_000;
@@ -69,6 +71,28 @@ impl Processor {
             let reader = Reader::new(&self.node, frame, source.map(Arc::as_ref), context);
             let tally = ledger.of(&source_name, frame.ingested);
             for (at, record) in frame.batch.records().enumerate() {
+                if frame.batch.source == ingest::sources::SOURCE_NETFLOW {
+                    match netflow_v5::read(record) {
+                        Ok((_, flows)) => {
+                            tally.parsed += 1;
+                            for (part, flow) in flows.enumerate() {
+                                event.clear();
+                                flows::fill(&flow, &mut event);
+                                reader.finish(at, Some(part), &mut event);
+                                tally.events += 1;
+                                self.builder.append(&event);
+                            }
+                        }
+                        Err(error) => {
+                            tally.quarantined += 1;
+                            tally.events += 1;
+                            event.clear();
+                            reader.quarantine(at, record, &error.to_string(), &mut event);
+                            self.builder.append(&event);
+                        }
+                    }
+                    continue;
+                }
                 event.clear();
                 match reader.read(at, record, memory, &mut event) {
                     Outcome::Parsed => tally.parsed += 1,
@@ -123,26 +147,49 @@ impl<'a> Reader<'a> {
         let raw = RawRecord::new(record, text, batch.received, self.zone);
         let (outcome, parser) = parsers::parse(raw, self.parser, memory, event);
         event.set(field::CHIENG_PARSER, parser);
-        event.set(field::CHIENG_SOURCE, event.alloc(&batch.source));
         if is_text {
             event.set(field::EVENT_ORIGINAL, text);
         } else {
             event.set(field::EVENT_ORIGINAL_BYTES, hexadecimal(event.arena(), record));
             event.problem("not UTF-8: unreadable bytes are shown as U+FFFD, the original is in event.original_bytes");
         }
-        if !self.sender.is_empty() {
-            event.set(field::LOG_SOURCE_ADDRESS, event.alloc(&self.sender));
-        }
-        self.set_identity(at, event);
-        self.set_times(event);
-        self.set_owner(event);
+        self.finish(at, None, event);
         outcome
     }
 
-    /// node-sequence-index: the record's place in the log.
-    fn set_identity<'r>(&self, at: usize, event: &mut Event<'r>) {
+    /// A datagram that could not be decoded: stored whole, with the reason.
+    fn quarantine<'r>(&self, at: usize, record: &[u8], reason: &str, event: &mut Event<'r>)
+    where
+        'a: 'r,
+    {
+        event.set_dataset("unparsed");
+        event.set(field::EVENT_KIND, "pipeline_error");
+        event.set(field::ERROR_MESSAGE, event.alloc(reason));
+        event.set(field::EVENT_ORIGINAL_BYTES, hexadecimal(event.arena(), record));
+        self.finish(at, None, event);
+    }
+
+    /// What the pipe knows of every event, whoever read it.
+    fn finish<'r>(&self, at: usize, part: Option<usize>, event: &mut Event<'r>)
+    where
+        'a: 'r,
+    {
+        event.set(field::CHIENG_SOURCE, event.alloc(&self.frame.batch.source));
+        if !self.sender.is_empty() {
+            event.set(field::LOG_SOURCE_ADDRESS, event.alloc(&self.sender));
+        }
+        self.set_identity(at, part, event);
+        self.set_times(event);
+        self.set_owner(event);
+    }
+
+    /// node-sequence-index: the record's place in the log; with a part where one record gives several events.
+    fn set_identity<'r>(&self, at: usize, part: Option<usize>, event: &mut Event<'r>) {
         let mut id = bumpalo::collections::String::with_capacity_in(self.node.len() + 24, event.arena());
-        let written = write!(id, "{}-{}-{at}", self.node, self.frame.sequence);
+        let written = match part {
+            None => write!(id, "{}-{}-{at}", self.node, self.frame.sequence),
+            Some(part) => write!(id, "{}-{}-{at}.{part}", self.node, self.frame.sequence),
+        };
         debug_assert!(written.is_ok(), "writing to a string cannot fail");
         event.set(field::EVENT_ID, id.into_bump_str());
         event.set(field::EVENT_DATASET, event.dataset());

@@ -9,6 +9,7 @@
 //! (nothing is released), so that detection can read it again from its own cursor.
 
 mod block;
+mod flows;
 mod observe;
 
 use std::{

@@ -10,6 +10,8 @@ use state::observations::Observation;
 
 /// Fields outside the catalogue whose newest value is kept: column, key of the observation.
 const KEPT: &[(&str, &str)] = &[
+    ("antimalware.state", "antimalware.state"),
+    ("antimalware.signature_date", "antimalware.signature_date"),
     ("endpoint.managed", "endpoint.managed"),
     ("endpoint.expected", "endpoint.expected"),
     ("endpoint.protected", "endpoint.protected"),
@@ -37,13 +39,22 @@ fn add(batch: &EventBatch, values: &StringViewArray, key: &str, found: &mut Vec<
     let at = |column: Option<&StringViewArray>, row: usize| column.filter(|column| column.is_valid(row)).map(|column| column.value(row).to_owned());
     for row in (0..values.len()).filter(|row| values.is_valid(*row)) {
         found.push(Observation {
-            entity: at(unit, row).or_else(|| at(host, row)).unwrap_or_default(),
+            entity: entity(key, at(host, row), at(unit, row)),
             key: key.to_owned(),
             value: values.value(row).to_owned(),
             system: at(system, row).unwrap_or_else(|| event::UNASSIGNED.to_owned()),
             last_seen: time.value(row),
             event_id: id.value(row).to_owned(),
         });
+    }
+}
+
+/// A machine's own state belongs to the machine, a console's sum to the unit it counts.
+fn entity(key: &str, host: Option<String>, unit: Option<String>) -> String {
+    match (key.starts_with("antimalware."), host, unit) {
+        (true, Some(host), _) | (false, Some(host), None) => format!("host:{host}"),
+        (_, _, Some(unit)) => format!("unit:{unit}"),
+        (_, None, None) => String::new(),
     }
 }
 

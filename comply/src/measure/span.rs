@@ -82,6 +82,10 @@ pub fn judge(input: &Input) -> Finding {
             ("gaps".to_owned(), span.gaps.len() as i64),
             ("since_day".to_owned(), span.since),
         ]);
+        // The newest hole, for the page's bar.
+        if let Some((first, last)) = span.gaps.last() {
+            numbers.extend([("gap_from_day".to_owned(), *first), ("gap_to_day".to_owned(), *last + 1)]);
+        }
     }
     Finding {
         value_vi: format!("{continuous} ngày liên tục"),

@@ -1,0 +1,67 @@
+//! A real Chromium on the real server: the first hour, and every page with hostile lines in the store.
+//!
+//! The scripts are in tests/browser; `cargo xtask test` makes sure that Chromium and the application's packages are there.
+//! Screenshots are kept under target/browser when CHIENG_SHOTS is not set.
+
+use std::{
+    net::UdpSocket,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde_json::json;
+
+use crate::harness::{Person, Server, Site, wait_for};
+
+fn script(name: &str, server: &Server, more: &[(&str, &str)]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let chromium = std::env::var("CHIENG_CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".into());
+    let is_ready = Path::new(&chromium).exists() && root.join("dashboards/web/node_modules/playwright-core").exists();
+    if !is_ready {
+        eprintln!("skipped: {name}: needs Chromium and `npm ci` in dashboards/web; `cargo xtask test` installs both");
+        return;
+    }
+    let shots = std::env::var("CHIENG_SHOTS").unwrap_or_else(|_| root.join("target/browser").display().to_string());
+    let mut command = Command::new("node");
+    command.arg(root.join("tests/browser").join(name)).stdin(Stdio::null());
+    command.env("CHIENG_BASE", server.http()).env("CHIENG_UDP", server.address("syslog_udp").to_string());
+    command.env("CHIENG_CHROMIUM", chromium).env("CHIENG_SHOTS", shots).envs(more.iter().copied());
+    let output = command.output().expect("run node");
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{name}:\n{text}");
+}
+
+#[test]
+fn the_first_hour_from_token_to_score() {
+    let site = Site::new("");
+    let server = site.start();
+    let token = std::fs::read_to_string(site.data().join("setup-token")).expect("the set-up token");
+    script("first_hour.mjs", &server, &[("CHIENG_TOKEN", token.trim())]);
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_lines_are_text_on_every_page() {
+    let site = Site::new("");
+    let server = site.start();
+    let admin = Person::first_admin(&site, &server).await;
+    let systems = "id,name,level,owner,operator,decision_number,decision_date\ndvc,\"<b>Cổng</b> & <img src=x onerror=alert(1)>\",3,UBND tỉnh,Trung tâm,1/QĐ,01/02/2024\n";
+    let (_, answer) = admin.post("/api/v1/register/import", json!({ "kind": "systems", "csv": systems })).await;
+    assert_eq!(answer["accepted"], 1, "{answer}");
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let hostile = [
+        "<38>Nov 23 08:00:01 web01 sshd[1]: Failed password for <img src=x onerror=alert(1)> from 203.0.113.9 port 1 ssh2",
+        "<13>Nov 23 08:00:02 web01 app: \"><script>alert(document.cookie)</script> onerror",
+        "<13>Nov 23 08:00:03 web01 app: \u{202e}onerror\u{202c} \u{1b}[31mred\u{1b}[0m javascript:alert(1)",
+        "<13>Nov 23 08:00:04 <img/src=x> app[{{7*7}}]: ${jndi:ldap://x} onerror='alert(1)'",
+        "not a syslog line at all <svg onload=alert(1)> onerror",
+    ];
+    for line in hostile {
+        udp.send_to(line.as_bytes(), server.address("syslog_udp")).expect("send");
+    }
+    let long = format!("<13>Nov 23 08:00:05 web01 app: onerror {}", "x".repeat(20_000));
+    udp.send_to(long.as_bytes(), server.address("syslog_udp")).expect("send");
+    wait_for("the hostile lines", || (site.count("SELECT count(*) FROM events WHERE match('onerror')") >= 5).then_some(()));
+    script("hostile.mjs", &server, &[("CHIENG_NAME", "quantri"), ("CHIENG_PASSWORD", "mật khẩu rất dài 1")]);
+    server.stop();
+}

@@ -85,7 +85,7 @@ async fn write_until_stopped(
     acknowledged: Arc<Mutex<BTreeSet<String>>>,
     sent: Arc<AtomicU64>,
 ) {
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = crate::harness::client();
     let mut batch = 0_u64;
     while !stop.load(Ordering::Relaxed) {
         batch += 1;

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::Read as _,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -122,10 +122,6 @@ impl Server {
         self.ready[name].as_str().unwrap_or_else(|| panic!("ready.{name}")).parse().expect("an address")
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().expect("kill chieng");
@@ -160,6 +156,13 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// An HTTP client that follows nothing and knows no proxy.
+pub fn client() -> reqwest::Client {
+    // A second installation answers with an error: the first one stands.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
+}
+
 /// A browser-like HTTP client that keeps cookies by hand.
 pub struct Person {
     client: reqwest::Client,
@@ -181,7 +184,7 @@ impl Person {
     }
 
     async fn enter(server: &Server, path: &str, body: Value) -> Self {
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        let client = client();
         let base = server.http();
         let response = client
             .post(format!("{base}{path}"))
@@ -242,15 +245,4 @@ pub async fn post_records(client: &reqwest::Client, base: &str, source: &str, ke
         request = request.header("idempotency-key", key);
     }
     Ok(request.send().await?.status().as_u16())
-}
-
-/// The folder of real data beside the project, or `None` with a visible note.
-pub fn shared_data() -> Option<PathBuf> {
-    let shared = std::env::var_os("CHIENG_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let data = shared.join("data");
-    if data.is_dir() {
-        return Some(data);
-    }
-    eprintln!("skipped: no real data at {}", data.display());
-    None
 }

@@ -43,7 +43,7 @@ async fn a_compressed_bomb_is_refused_counted_and_the_source_goes_on() {
     let server = site.start();
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     gz.write_all(&vec![b'a'; 64 << 20]).expect("compress");
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = crate::harness::client();
     let bomb = client
         .post(format!("{}/ingest/v1/api", server.http()))
         .header("authorization", "Bearer test-token-0123456789")
@@ -75,7 +75,7 @@ async fn guessing_passwords_is_locked_out_and_says_for_how_long() {
     let site = Site::new("");
     let server = site.start();
     let _admin = Person::first_admin(&site, &server).await;
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = crate::harness::client();
     let mut statuses = Vec::new();
     for guess in 0..8 {
         let body = json!({ "name": "quantri", "password": format!("sai mật khẩu {guess}") }).to_string();

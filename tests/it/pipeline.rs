@@ -56,7 +56,7 @@ fn syslog_over_udp_and_tcp_in_every_framing_is_parsed_and_queryable_at_once() {
 async fn an_idempotency_key_stores_once_and_a_wrong_token_nothing() {
     let site = Site::new("");
     let server = site.start();
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = crate::harness::client();
     let base = server.http();
     for _ in 0..3 {
         assert_eq!(post_records(&client, &base, "api", Some("k-1"), "{\"message\":\"one\"}\n".into()).await.expect("an answer"), 200);

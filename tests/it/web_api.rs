@@ -140,7 +140,7 @@ async fn a_system_owner_sees_only_their_system_on_every_route() {
 async fn health_metrics_and_the_application_have_their_headers() {
     let site = Site::new("");
     let server = site.start();
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = crate::harness::client();
     for path in ["/health/livez", "/health/readyz", "/metrics", "/", "/hunt?q=x", "/assets/none.js"] {
         let response = client.get(format!("{}{path}", server.http())).send().await.expect("an answer");
         let policy = response.headers().get("content-security-policy").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();

@@ -497,9 +497,14 @@ impl Offline {
     pub async fn query(&self, sql: &str, format: &str, mut write: impl FnMut(&[u8]) -> std::io::Result<()>) -> Result {
         let scope = event::Scope::internal("command");
         let failed = |error: query::Error| Failure::new(error.to_string());
-        let rows = self.core.engine.sql(&scope, sql, None).await.map_err(failed)?.collect().await.map_err(failed)?;
+        let limits = dashboards::ask::generous(self.core.engine.limits());
+        let rows = self.core.engine.sql(&scope, sql, Some(limits)).await.map_err(failed)?.collect().await.map_err(failed)?;
         let (_, text) = dashboards::ask::write(&rows, format).map_err(failed)?;
-        write(text.as_bytes()).map_err(|error| Failure::of("failed to write the answer", &error))
+        write(text.as_bytes()).map_err(|error| Failure::of("failed to write the answer", &error))?;
+        match rows.reason {
+            None => Ok(()),
+            Some(reason) => Err(Failure::new(format!("the answer is not complete: {reason}"))),
+        }
     }
 
     pub async fn close(self) -> Result {

@@ -16,6 +16,11 @@ pub async fn collected(app: &App, scope: &Scope, sql: &str) -> Result<Collected>
     app.engine.sql(scope, sql, None).await.map_err(refused)?.collect().await.map_err(refused)
 }
 
+/// The limits of a question from the command line: whoever owns the data may fill a terminal or a file.
+pub fn generous(limits: &query::Limits) -> query::Limits {
+    query::Limits { rows_max: 2_000_000, result_bytes_max: 1 << 30, ..limits.clone() }
+}
+
 /// Runs one SELECT; the rows as JSON objects with dotted keys.
 pub async fn rows(app: &App, scope: &Scope, sql: &str) -> Result<Vec<Row>> {
     let answer = collected(app, scope, sql).await?;

@@ -44,7 +44,8 @@ struct Question {
 }
 
 async fn query(State(app): State<App>, api::Body(question): api::Body<Question>) -> Result<Response> {
-    api::query::answer(&app, &Scope::internal("command"), &question.sql, question.format.as_deref()).await
+    let limits = crate::ask::generous(app.engine.limits());
+    api::query::answer(&app, &Scope::internal("command"), &question.sql, question.format.as_deref(), Some(limits)).await
 }
 
 #[derive(Deserialize)]

@@ -39,6 +39,17 @@ pub fn group(found: &[Found], settings: &Settings) -> Vec<AlertUpsert> {
     alerts
 }
 
+/// Counts matches by rule: id, how many, event time of the newest.
+pub fn counts(found: &[Found]) -> Vec<(String, u64, Micros)> {
+    let mut counts: BTreeMap<&str, (u64, Micros)> = BTreeMap::new();
+    for one in found {
+        let (count, last) = counts.entry(&one.rule.id).or_default();
+        *count += 1;
+        *last = (*last).max(one.event.timestamp);
+    }
+    counts.into_iter().map(|(rule, (count, last))| (rule.to_owned(), count, last)).collect()
+}
+
 /// The identity of an alert: stable across restarts and nodes.
 pub fn alert_id(rule: &str, system: &str, group: &[(String, String)], window_start: Micros) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("chieng respond 2026-11 alert id");

@@ -8,7 +8,10 @@ use std::{
     collections::{BTreeSet, HashMap},
     future::Future,
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -50,6 +53,10 @@ const ROUND_MAX: u32 = 100;
 /// The loop looks at the clock at least so often: wall clocks jump.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
+/// Low incidents close by themselves after a quiet day: nobody is waiting for them, and the queue stays readable.
+const IDLE_LOW: Micros = 24 * 3_600_000_000;
+const TIDY_EVERY: Micros = 10 * 60_000_000;
+
 /// Matches in, pages out. See the crate's page.
 pub struct Responder {
     pub(crate) state: State,
@@ -62,6 +69,8 @@ pub struct Responder {
     planning: Mutex<()>,
     pub(crate) unrecorded: Mutex<HashMap<i64, (Notification, i64, Ended)>>,
     wake: Notify,
+    /// When idle incidents were last closed.
+    tidied: AtomicI64,
 }
 
 /// What one round did.
@@ -104,6 +113,7 @@ impl Responder {
             planning: Mutex::default(),
             unrecorded: Mutex::default(),
             wake: Notify::new(),
+            tidied: AtomicI64::new(0),
         }))
     }
 
@@ -119,8 +129,14 @@ impl Responder {
         if found.is_empty() {
             return Ok(Vec::new());
         }
-        let block =
-            MatchBlock { cursor: Some((after, through)), alerts: group::group(&found, &self.settings), join: self.join() };
+        // An informational rule is a building block: it is counted, and makes no alert by itself.
+        let (counted, found): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|one| one.rule.level == Severity::Informational);
+        let block = MatchBlock {
+            cursor: Some((after, through)),
+            alerts: group::group(&found, &self.settings),
+            counted: group::counts(&counted),
+            join: self.join(),
+        };
         let changes = self.state.record_matches(&block, self.clock.now()).await?;
         if !changes.is_empty() {
             self.wake.notify_one();
@@ -205,6 +221,10 @@ impl Responder {
             }
         }
         let now = self.clock.now();
+        if now - self.tidied.load(Ordering::Relaxed) >= TIDY_EVERY {
+            self.tidied.store(now, Ordering::Relaxed);
+            self.state.close_idle_incidents(Severity::Low, now - IDLE_LOW, now).await?;
+        }
         let due = self.state.next_due().await?.map_or(i64::MAX, |due| due.saturating_sub(now));
         // What is due but under way ends by itself and wakes the loop.
         let wait =
@@ -299,7 +319,7 @@ impl Responder {
         let now = self.clock.now();
         let mut alert = test_alert(system, actor, now);
         alert.id = deliver::token()?;
-        let block = MatchBlock { cursor: None, alerts: vec![alert], join: Join { lookback: 0, ..self.join() } };
+        let block = MatchBlock { cursor: None, alerts: vec![alert], counted: Vec::new(), join: Join { lookback: 0, ..self.join() } };
         let changes = self.state.record_matches(&block, now).await?;
         self.wake.notify_one();
         changes.first().map(|change| change.incident).ok_or_else(|| Error::Invalid("the test alert joined an incident".into()))

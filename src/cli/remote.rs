@@ -40,10 +40,14 @@ impl Remote {
             let text = response.text().await.map_err(failed)?;
             return Err(refusal(&text));
         }
+        let is_complete = response.headers().get("x-chieng-complete").is_none_or(|value| value != "false");
         while let Some(piece) = response.chunk().await.map_err(failed)? {
             write(&piece).map_err(|error| Failure::of("failed to write the answer", &error))?;
         }
-        Ok(())
+        if is_complete {
+            return Ok(());
+        }
+        Err(Failure::new("the answer is not complete: it was cut at a limit of rows, bytes or time").hint("add a LIMIT, or ask for a shorter time"))
     }
 
     pub fn sink(&self) -> Arc<dyn Sink> {

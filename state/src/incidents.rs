@@ -301,6 +301,30 @@ impl State {
         Ok(after)
     }
 
+    /// Closes open incidents of at most this severity that were idle since a moment (event time), and says so in their logs.
+    /// Nobody judged them, so they get no verdict. Returns how many.
+    pub async fn close_idle_incidents(&self, severity_max: Severity, idle_since: Micros, now: Micros) -> Result<u64> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO incident_log (incident, at, actor, action, note, detail)
+             SELECT id, ?1, ?2, 'auto_closed', '', NULL FROM incident WHERE status = 'open' AND severity <= ?3 AND last_seen < ?4",
+        )
+        .bind(now)
+        .bind(SELF)
+        .bind(severity_max as i64)
+        .bind(idle_since)
+        .execute(&mut *tx)
+        .await?;
+        let done = sqlx::query("UPDATE incident SET status = 'closed', closed_at = ?1, updated = ?1 WHERE status = 'open' AND severity <= ?2 AND last_seen < ?3")
+            .bind(now)
+            .bind(severity_max as i64)
+            .bind(idle_since)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(done.rows_affected())
+    }
+
     /// Adds a note.
     pub async fn note_incident(&self, scope: &Scope, id: i64, by: &Actor, note: &str, now: Micros) -> Result<()> {
         if note.trim().is_empty() {

@@ -29,6 +29,8 @@ pub struct MatchBlock {
     /// (a test alert).
     pub cursor: Option<(u64, u64)>,
     pub alerts: Vec<AlertUpsert>,
+    /// Matches that make no alert: rule id, how many, event time of the newest. They count in the rule's health.
+    pub counted: Vec<(String, u64, Micros)>,
     pub join: Join,
 }
 
@@ -124,6 +126,9 @@ impl State {
         for alert in &block.alerts {
             changes.extend(record(&mut tx, alert, block.join, now).await?);
             rule_health::count(&mut tx, &alert.rule_id, alert.count, alert.last_seen).await?;
+        }
+        for (rule, count, last) in &block.counted {
+            rule_health::count(&mut tx, rule, *count, *last).await?;
         }
         tx.commit().await?;
         Ok(changes)

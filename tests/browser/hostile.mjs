@@ -25,7 +25,7 @@ await tab.getByText(/dòng/).first().waitFor();
 await tab.keyboard.press('j');
 await tab.keyboard.press('Enter');
 await tab.getByRole('complementary', { name: 'Sự kiện' }).waitFor();
-await tab.getByText('<img src=x onerror=', { exact: false }).first().waitFor();
+await tab.getByRole('complementary', { name: 'Sự kiện' }).getByText('onerror', { exact: false }).locator('visible=true').first().waitFor();
 await shot(tab, 'hostile-event');
 
 // Phone, English, dark.

@@ -147,7 +147,7 @@ async fn a_line_becomes_an_alert_an_incident_and_a_mail_and_the_link_acknowledge
     std::fs::write(site.path("rules/marker.yml"), RULE).expect("write the rule");
     std::fs::write(site.path("rules/broken.yml"), "title: x\ndetection: [\n").expect("write the broken rule");
     site.configure(&format!(
-        "[detect]\nown_rules = false\nrules = [{:?}]\n\n[respond.smtp]\nhost = \"{host}\"\nport = {port}\nfrom = \"chieng@tinh.example\"\nsecurity = \"none\"\n",
+        "[detect]\nown_rules = false\nrules = [{:?}]\n\n[respond.smtp]\nhost = \"{host}\"\nport = {port}\nfrom = \"chieng@tinh.example\"\ntls = \"none\"\n",
         site.path("rules")
     ));
     let server = site.start();

@@ -82,6 +82,7 @@ fn split(address: &str) -> (&str, &str) {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waiting {
+    #[serde(default)]
     source: String,
     #[serde(default)]
     since: Option<String>,

@@ -70,6 +70,7 @@ pub fn routes() -> Vec<Route> {
         route("GET", "/oncall", Person, "Schedules and escalation", &[], &[], Object(&["schedules", "escalation"]), get(oncall::show)),
         route("POST", "/oncall", Admin, "Replace schedules and escalation", &[], &[("schedules", "array", true), ("escalation", "object", true)], Object(&["schedules", "escalation"]), post(oncall::replace)),
         route("GET", "/channels", Person, "Ways to reach people", &[], &[], List(&["id", "kind"]), get(oncall::channels)),
+        route("POST", "/channels", Admin, "Add a mail address of your own, or a webhook", &[], &[("kind", "string", true), ("address", "string", true)], Nothing, post(oncall::add_channel)),
         route("POST", "/channels/test", Admin, "Send a test page now", &[], &[("channel", "string", false)], Object(&["attempts"]), post(oncall::test_page)),
         route("POST", "/setup/source", Admin, "The snippet that makes a device send here", &[], &[("kind", "string", true)], Object(&["snippet", "address", "source"]), post(first_hour::snippet)),
         route("GET", "/setup/waiting", Admin, "The first line that arrived from a source", &[("source", "its name"), ("since", "RFC 3339")], &[], Object(&["first_line"]), get(first_hour::waiting)),

@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use chrono::{NaiveDate, NaiveTime};
 use respond::schedule;
 use serde::Deserialize;
@@ -249,6 +249,22 @@ pub async fn channels(State(app): State<App>, _person: Person) -> Result<Json<Va
         })
     });
     Ok(Json(shown.collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewChannel {
+    kind: String,
+    address: String,
+}
+
+/// Adds a mail address of the person who asks, or a webhook that hears of every page.
+pub async fn add_channel(State(app): State<App>, person: Person, Body(new): Body<NewChannel>) -> Result<StatusCode> {
+    person.need_admin()?;
+    let kind = ChannelKind::by_name(&new.kind).ok_or_else(|| ApiError::bad("invalid", format!("kind {:?} is neither email nor webhook", new.kind)))?;
+    let of = (kind == ChannelKind::Email).then_some(person.user.id);
+    done(app.responder.add_channel(of, kind, &new.address).await)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// How long the test page's answer is waited for.

@@ -31,12 +31,12 @@ pub async fn run(State(app): State<App>, person: Person, Body(question): Body<Qu
     if !person.scope.role.may_write_sql() {
         return Err(ApiError::forbidden("your role may search, not write SQL"));
     }
-    answer(&app, &person.scope, &question.sql, question.format.as_deref()).await
+    answer(&app, &person.scope, &question.sql, question.format.as_deref(), None).await
 }
 
 /// Runs and writes the answer in the form asked for; JSON and Arrow say whether it is whole, CSV by a header.
-pub async fn answer(app: &App, scope: &Scope, sql: &str, format: Option<&str>) -> Result<Response> {
-    let found = ask::collected(app, scope, sql).await?;
+pub async fn answer(app: &App, scope: &Scope, sql: &str, format: Option<&str>, limits: Option<query::Limits>) -> Result<Response> {
+    let found = app.engine.sql(scope, sql, limits).await.map_err(refused)?.collect().await.map_err(refused)?;
     let whole = [("x-chieng-complete", if found.complete { "true" } else { "false" })];
     let typed = |kind: &'static str, body: Vec<u8>| (whole, [(header::CONTENT_TYPE, kind)], body).into_response();
     Ok(match format.unwrap_or("json") {

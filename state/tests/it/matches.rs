@@ -54,7 +54,7 @@ pub async fn record(db: &Db, frame: u64, alerts: Vec<AlertUpsert>) -> Vec<Incide
 }
 
 async fn record_at(db: &Db, frame: u64, alerts: Vec<AlertUpsert>, now: i64) -> Vec<IncidentChange> {
-    let block = MatchBlock { cursor: Some((frame - 1, frame)), alerts, join: JOIN };
+    let block = MatchBlock { cursor: Some((frame - 1, frame)), alerts, counted: Vec::new(), join: JOIN };
     db.state.record_matches(&block, now).await.unwrap()
 }
 
@@ -87,7 +87,7 @@ async fn a_block_recorded_twice_counts_once() {
 async fn matches_counted_from_another_place_are_refused_whole() {
     let db = Db::new().await;
     record(&db, 1, vec![alert("a", 10)]).await;
-    let block = MatchBlock { cursor: Some((0, 2)), alerts: vec![alert("a", 10)], join: JOIN };
+    let block = MatchBlock { cursor: Some((0, 2)), alerts: vec![alert("a", 10)], counted: Vec::new(), join: JOIN };
     let error = db.state.record_matches(&block, 10).await.unwrap_err();
     assert!(error.to_string().contains("after block 0, but 1"), "{error}");
     assert_eq!(only(&db).await.events, 2);

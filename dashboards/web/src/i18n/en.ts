@@ -189,7 +189,7 @@ export const en: Messages = {
   oncall: {
     lead: 'Who is on duty, how it escalates, whether the channels work.', now: 'On duty', until: 'until', next: 'Next', nobody: 'Nobody is on duty', members: 'Members', rotation: 'Rotation',
     rotations: { daily: 'daily', weekly: 'weekly' }, handover: 'hand-over at', overrides: 'Overrides', noOverrides: 'No override.', escalation: 'Escalation', wait: (minutes) => (minutes === 0 ? 'At once' : `After ${s(minutes, 'minute')} without acknowledgement`),
-    channels: 'Channels', lastResult: 'Last delivery', test: 'Send a test', testing: 'Sending…', testDone: 'Result of the test', noChannels: 'No channel is configured.', none: 'There is no schedule yet.', edit: 'Edit schedule', membersHint: 'One user name a line, in the order of duty.',
+    channels: 'Channels', lastResult: 'Last delivery', test: 'Send a test', testing: 'Sending…', testDone: 'Result of the test', noChannels: 'No channel is configured.', kind: 'Kind of channel', kinds: { email: 'My mail', webhook: 'Webhook' }, address: 'Address', addChannel: 'Add channel', none: 'There is no schedule yet.', edit: 'Edit schedule', membersHint: 'One user name a line, in the order of duty.',
     saved: 'Schedule saved.', addOverride: 'Add override', removeOverride: 'Remove', person: 'On duty', create: 'Create schedule', nameLabel: 'Name', start: 'Starts on',
   },
   users: {

@@ -190,7 +190,7 @@ export const vi = {
   oncall: {
     lead: 'Ai đang trực, chuyển cấp thế nào, kênh báo có thông không.', now: 'Đang trực', until: 'đến', next: 'Kế tiếp', nobody: 'Không có ai trực', members: 'Thành viên', rotation: 'Luân phiên',
     rotations: { daily: 'hằng ngày', weekly: 'hằng tuần' }, handover: 'bàn giao lúc', overrides: 'Đổi ca', noOverrides: 'Không có ca đổi.', escalation: 'Chuyển cấp', wait: (minutes: number) => (minutes === 0 ? 'Ngay lập tức' : `Sau ${n(minutes)} phút chưa ai nhận`),
-    channels: 'Kênh báo', lastResult: 'Lần gửi gần nhất', test: 'Gửi thử', testing: 'Đang gửi…', testDone: 'Kết quả gửi thử', noChannels: 'Chưa cấu hình kênh báo nào.', none: 'Chưa có lịch trực.', edit: 'Sửa lịch trực', membersHint: 'Mỗi dòng một tên đăng nhập, theo thứ tự trực.',
+    channels: 'Kênh báo', lastResult: 'Lần gửi gần nhất', test: 'Gửi thử', testing: 'Đang gửi…', testDone: 'Kết quả gửi thử', noChannels: 'Chưa cấu hình kênh báo nào.', kind: 'Loại kênh', kinds: { email: 'Thư điện tử của tôi', webhook: 'Webhook' }, address: 'Địa chỉ', addChannel: 'Thêm kênh', none: 'Chưa có lịch trực.', edit: 'Sửa lịch trực', membersHint: 'Mỗi dòng một tên đăng nhập, theo thứ tự trực.',
     saved: 'Đã lưu lịch trực.', addOverride: 'Thêm ca đổi', removeOverride: 'Bỏ', person: 'Người trực', create: 'Tạo lịch trực', nameLabel: 'Tên lịch', start: 'Bắt đầu từ ngày',
   },
   users: {

@@ -96,6 +96,7 @@ export const api = {
   onCall: (signal?: Signal) => call<T.OnCall>('GET', '/oncall', undefined, signal),
   setOnCall: (body: T.OnCall) => call<object>('POST', '/oncall', body),
   channels: (signal?: Signal) => call<T.Channels>('GET', '/channels', undefined, signal),
+  addChannel: (kind: 'email' | 'webhook', address: string) => call<void>('POST', '/channels', { kind, address }),
   testChannels: (channel?: string) => call<T.ChannelTest>('POST', '/channels/test', channel ? { channel } : {}),
 
   setupSource: (kind: T.DeviceKind) => call<T.SetupSource>('POST', '/setup/source', { kind }),

@@ -2,6 +2,8 @@
 //!
 //! Nothing is decided here: commands are in `cli`, the joining of crates in `wiring`, the fused path in `pipe`.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod cli;
 mod clock;
 mod config;

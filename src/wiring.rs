@@ -74,7 +74,8 @@ pub struct Core {
 impl Core {
     async fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
         let dir = settings.server.data_dir.clone();
-        fs::create_dir_all(&dir).map_err(|error| Failure::of(format!("failed to create the data directory {}", dir.display()), &error))?;
+        fs::create_dir_all(&dir)
+            .map_err(|error| Failure::of(format!("failed to create the data directory {}", dir.display()), &error))?;
         // Logs are other people's business: only the owner of the process may look into the directory.
         let _ = fs::set_permissions(&dir, fs::Permissions::from_mode(0o700));
         let options = store::Options {
@@ -85,7 +86,7 @@ impl Core {
             flush_interval_ms: settings.store.flush_interval.0.as_millis() as u64,
             ..store::Options::default()
         };
-        let opened = Store::open(options, clock.clone(), Arc::new(store::Disk::default())).await;
+        let opened = Store::open(options, clock.clone(), Arc::new(store::Disk)).await;
         let store = opened.map_err(|error| {
             let failure = Failure::of(format!("failed to open the store in the data directory {}", dir.display()), &error);
             match error {
@@ -93,7 +94,8 @@ impl Core {
                 _ => failure,
             }
         })?;
-        let state = State::open(&dir.join("state.db")).await.map_err(|error| Failure::of("failed to open the state database", &error))?;
+        let state =
+            State::open(&dir.join("state.db")).await.map_err(|error| Failure::of("failed to open the state database", &error))?;
         let parsers = |name: &str| parsers::by_name(name).is_some();
         let sources = ingest::Sources::from_settings(&settings.ingest, parsers)
             .map_err(|problems| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
@@ -125,7 +127,8 @@ impl Core {
 
     /// Compiles register and tokens into what the pipe reads events against.
     pub async fn learn(&self) -> Result {
-        let fresh = learn(&self.state, self.clock.now()).await.map_err(|error| Failure::of("failed to read the register", &error))?;
+        let fresh =
+            learn(&self.state, self.clock.now()).await.map_err(|error| Failure::of("failed to read the register", &error))?;
         *self.knowledge.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -211,7 +214,11 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 fn public_url(settings: &Settings, http: SocketAddr) -> String {
-    if settings.server.public_url.is_empty() { format!("http://{http}") } else { settings.server.public_url.trim_end_matches('/').to_owned() }
+    if settings.server.public_url.is_empty() {
+        format!("http://{http}")
+    } else {
+        settings.server.public_url.trim_end_matches('/').to_owned()
+    }
 }
 
 /// Reads every `.yml` and `.yaml` file of folders, in the order of their names.

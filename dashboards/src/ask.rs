@@ -81,7 +81,12 @@ pub fn write(found: &Collected, format: &str) -> query::Result<(&'static str, St
             }
             "text/csv; charset=utf-8"
         }
-        other => return Err(query::Error::new(ErrorKind::Invalid, format!("format {other:?} is none of json, ndjson, csv, table, arrow"))),
+        other => {
+            return Err(query::Error::new(
+                ErrorKind::Invalid,
+                format!("format {other:?} is none of json, ndjson, csv, table, arrow"),
+            ));
+        }
     };
     Ok((kind, text))
 }

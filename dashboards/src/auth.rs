@@ -6,22 +6,14 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use argon2::{
-    Argon2, PasswordHash, PasswordHasher as _, PasswordVerifier as _,
-    password_hash::SaltString,
-};
+use argon2::{Argon2, PasswordHash, PasswordHasher as _, PasswordVerifier as _, password_hash::SaltString};
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use event::{Micros, Scope};
-use state::{
-    guard::LockPolicy,
-    secret,
-    sessions::NewSession,
-    users::User,
-};
+use state::{guard::LockPolicy, secret, sessions::NewSession, users::User};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
@@ -224,7 +216,8 @@ fn guard_keys(name: &str, address: Option<SocketAddr>) -> Vec<(String, LockPolic
 
 fn locked(left: Micros) -> ApiError {
     let seconds = (left / 1_000_000).max(1) as u64;
-    let mut error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many", format!("too many wrong tries; try again in {seconds} s"));
+    let mut error =
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many", format!("too many wrong tries; try again in {seconds} s"));
     error.retry_after_s = Some(seconds);
     error
 }

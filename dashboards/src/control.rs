@@ -64,9 +64,8 @@ async fn batch(State(app): State<App>, body: Bytes) -> Response {
     };
     let sink: Arc<dyn Sink> = app.sink.clone();
     match sink.submit(batch).await {
-        Ok(receipt) => {
-            Json(json!({ "sequence": receipt.sequence, "records": receipt.records, "duplicate": receipt.duplicate })).into_response()
-        }
+        Ok(receipt) => Json(json!({ "sequence": receipt.sequence, "records": receipt.records, "duplicate": receipt.duplicate }))
+            .into_response(),
         Err(Refused::Pressure { retry_after_ms }) => (StatusCode::TOO_MANY_REQUESTS, retry_after_ms.to_string()).into_response(),
         Err(Refused::Closing) => (StatusCode::SERVICE_UNAVAILABLE, "closing").into_response(),
         Err(Refused::Failed(why)) => (StatusCode::INSUFFICIENT_STORAGE, why).into_response(),
@@ -109,7 +108,8 @@ fn decode(bytes: &[u8]) -> Option<RawBatch> {
     let (head, data) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
     let head: Head = serde_json::from_slice(head).ok()?;
     let is_whole = head.ends.is_sorted() && head.ends.last().is_none_or(|end| *end as usize == data.len());
-    let refused: Option<Vec<_>> = head.refused.iter().map(|(code, count)| Some((RefusedReason::from_code(*code)?, *count))).collect();
+    let refused: Option<Vec<_>> =
+        head.refused.iter().map(|(code, count)| Some((RefusedReason::from_code(*code)?, *count))).collect();
     is_whole.then_some(RawBatch {
         source: head.source,
         sender: head.sender,

@@ -11,8 +11,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod ack_page;
-pub mod ask;
 pub mod api;
+pub mod ask;
 pub mod auth;
 pub mod control;
 mod embed;

@@ -16,8 +16,11 @@ pub struct Names {
 impl Names {
     pub async fn load(app: &App) -> Result<Self> {
         let register = app.state.register(&Scope::internal("names")).await?;
-        let systems =
-            register.systems_at(app.clock.now()).into_iter().map(|system| (system.id.clone(), (system.name.clone(), system.level))).collect();
+        let systems = register
+            .systems_at(app.clock.now())
+            .into_iter()
+            .map(|system| (system.id.clone(), (system.name.clone(), system.level)))
+            .collect();
         Ok(Self { systems, users: user_names(&app.state.users().await?) })
     }
 

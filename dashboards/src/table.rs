@@ -90,7 +90,8 @@ fn operation(route: &Route) -> Value {
         operation["security"] = json!([{ "session": [] }]);
     }
     if !route.body.is_empty() {
-        let properties: Map<String, Value> = route.body.iter().map(|(name, kind, _)| ((*name).to_owned(), json!({ "type": kind }))).collect();
+        let properties: Map<String, Value> =
+            route.body.iter().map(|(name, kind, _)| ((*name).to_owned(), json!({ "type": kind }))).collect();
         let required: Vec<&str> = route.body.iter().filter(|(_, _, is_required)| *is_required).map(|(name, ..)| *name).collect();
         let schema = json!({ "type": "object", "properties": properties, "required": required });
         operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });

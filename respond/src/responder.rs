@@ -130,7 +130,8 @@ impl Responder {
             return Ok(Vec::new());
         }
         // An informational rule is a building block: it is counted, and makes no alert by itself.
-        let (counted, found): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|one| one.rule.level == Severity::Informational);
+        let (counted, found): (Vec<Found>, Vec<Found>) =
+            found.into_iter().partition(|one| one.rule.level == Severity::Informational);
         let block = MatchBlock {
             cursor: Some((after, through)),
             alerts: group::group(&found, &self.settings),
@@ -319,7 +320,8 @@ impl Responder {
         let now = self.clock.now();
         let mut alert = test_alert(system, actor, now);
         alert.id = deliver::token()?;
-        let block = MatchBlock { cursor: None, alerts: vec![alert], counted: Vec::new(), join: Join { lookback: 0, ..self.join() } };
+        let block =
+            MatchBlock { cursor: None, alerts: vec![alert], counted: Vec::new(), join: Join { lookback: 0, ..self.join() } };
         let changes = self.state.record_matches(&block, now).await?;
         self.wake.notify_one();
         changes.first().map(|change| change.incident).ok_or_else(|| Error::Invalid("the test alert joined an incident".into()))

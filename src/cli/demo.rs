@@ -98,10 +98,12 @@ fn prepare(dir: &Path) -> Result {
     let failed = |error: std::io::Error| Failure::of(format!("failed to prepare {}", dir.display()), &error);
     let is_there = dir.exists() && fs::read_dir(dir).map_err(failed)?.next().is_some();
     if is_there && !dir.join(MARK).exists() {
-        return Err(Failure::new(format!("{} is not empty and was not made by the demo", dir.display())).hint("name another directory with --dir"));
+        return Err(Failure::new(format!("{} is not empty and was not made by the demo", dir.display()))
+            .hint("name another directory with --dir"));
     }
     if is_there && std::os::unix::net::UnixStream::connect(dir.join("data").join(super::SOCKET)).is_ok() {
-        return Err(Failure::new(format!("a demo is running on {}", dir.display())).hint("stop it first, or name another directory with --dir"));
+        return Err(Failure::new(format!("a demo is running on {}", dir.display()))
+            .hint("stop it first, or name another directory with --dir"));
     }
     if is_there {
         fs::remove_dir_all(dir).map_err(failed)?;
@@ -144,7 +146,14 @@ async fn furnish(offline: &Offline, story: &Story, password: &str) -> Result {
     let mut on_duty = Vec::new();
     for (name, display_name, role, system) in PEOPLE {
         let systems = system.map_or(Systems::All, |id| Systems::Only([id.to_owned()].into()));
-        let new = NewUser { name: name.into(), display_name: display_name.into(), role, systems, language: "vi".into(), password_hash: hash.clone() };
+        let new = NewUser {
+            name: name.into(),
+            display_name: display_name.into(),
+            role,
+            systems,
+            language: "vi".into(),
+            password_hash: hash.clone(),
+        };
         let user = state.create_user(new, story.now).await.map_err(failed)?;
         if role.may_handle_incidents() {
             on_duty.push(user.id);
@@ -153,7 +162,8 @@ async fn furnish(offline: &Offline, story: &Story, password: &str) -> Result {
     let start = chrono::DateTime::from_timestamp_micros(story.now).unwrap_or_default().date_naive() - chrono::Days::new(30);
     let hand_over = chrono::NaiveTime::from_hms_opt(7, 30, 0).unwrap_or_default();
     let rotation = Rotation { turn: Turn::Week, every: 1, start, hand_over };
-    let schedule = NewSchedule { name: "Trực giám sát".into(), timezone: "Asia/Ho_Chi_Minh".into(), members: on_duty, rotation };
+    let schedule =
+        NewSchedule { name: "Trực giám sát".into(), timezone: "Asia/Ho_Chi_Minh".into(), members: on_duty, rotation };
     state.create_schedule(&schedule).await.map_err(failed)?;
     Ok(())
 }
@@ -164,7 +174,9 @@ async fn history(offline: &Offline, story: Story, clock: &Arc<SettableClock>) ->
     let style = ProgressStyle::with_template("{msg} [{bar:40}] {percent} % {elapsed}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let stand = |at: Micros| clock.set(at);
-    let done = load::load(History::new(story), offline.core.store.sink(), stand, |loaded| bar.set_position((loaded.done * 1_000.0) as u64));
+    let done = load::load(History::new(story), offline.core.store.sink(), stand, |loaded| {
+        bar.set_position((loaded.done * 1_000.0) as u64)
+    });
     let loaded = done.await.map_err(|refused| Failure::new(format!("the store did not take the demo: {refused}")))?;
     offline.settle().await;
     bar.finish_and_clear();

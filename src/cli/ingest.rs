@@ -45,7 +45,8 @@ async fn files(options: &Options, settings: &Settings, sink: Arc<dyn Sink>) -> R
     let parsers = |name: &str| parsers::by_name(name).is_some();
     let sources = ingest::Sources::from_settings(&settings.ingest, parsers)
         .map_err(|problems| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let context = ingest::Context { sink: sink.clone(), clock: Arc::new(SystemClock), sources: Arc::new(sources), metrics: Arc::default() };
+    let context =
+        ingest::Context { sink: sink.clone(), clock: Arc::new(SystemClock), sources: Arc::new(sources), metrics: Arc::default() };
     let mut troubles = Vec::new();
     for path in &options.paths {
         let opened = tokio::task::block_in_place(|| IngestFile::open(path, &options.source, &context, &settings.ingest.files));
@@ -76,7 +77,12 @@ async fn one(mut file: IngestFile, path: &std::path::Path, sink: &Arc<dyn Sink>)
     }
     bar.finish();
     let progress = file.progress();
-    eprintln!("{}: {} records{}", path.display(), progress.records, if progress.resumed_at > 0 { ", the part before was known" } else { "" });
+    eprintln!(
+        "{}: {} records{}",
+        path.display(),
+        progress.records,
+        if progress.resumed_at > 0 { ", the part before was known" } else { "" }
+    );
     Ok(file.trouble().map(str::to_owned))
 }
 
@@ -85,8 +91,13 @@ async fn submit(sink: &Arc<dyn Sink>, batch: event::RawBatch) -> Result {
     loop {
         match sink.submit(batch.clone()).await {
             Ok(_) => return Ok(()),
-            Err(Refused::Pressure { retry_after_ms }) => tokio::time::sleep(Duration::from_millis(retry_after_ms.clamp(10, 5_000))).await,
-            Err(refused) => return Err(Failure::new(format!("the store did not take a batch: {refused}")).hint("run the command again: it goes on where it stopped")),
+            Err(Refused::Pressure { retry_after_ms }) => {
+                tokio::time::sleep(Duration::from_millis(retry_after_ms.clamp(10, 5_000))).await
+            }
+            Err(refused) => {
+                return Err(Failure::new(format!("the store did not take a batch: {refused}"))
+                    .hint("run the command again: it goes on where it stopped"));
+            }
         }
     }
 }

@@ -9,7 +9,10 @@ use clap::{Args, ValueEnum};
 use event::{Event, RawRecord, seam::Clock as _};
 use parsers::Memory;
 
-use crate::{clock::SystemClock, failure::{Failure, Result}};
+use crate::{
+    clock::SystemClock,
+    failure::{Failure, Result},
+};
 
 #[derive(Args)]
 pub struct Options {
@@ -38,7 +41,9 @@ pub fn run(options: &Options) -> Result {
             Failure::new(format!("there is no parser {name:?}")).hint(format!("parsers: {}", known.join(", ")))
         })?),
     };
-    let zone = options.timezone.parse().map_err(|_| Failure::new(format!("there is no time zone {:?}", options.timezone)).hint("for example Asia/Ho_Chi_Minh"))?;
+    let zone = options.timezone.parse().map_err(|_| {
+        Failure::new(format!("there is no time zone {:?}", options.timezone)).hint("for example Asia/Ho_Chi_Minh")
+    })?;
     let failed = |error: io::Error| Failure::of("failed to copy from standard input to standard output", &error);
     let (mut input, mut output) = (io::stdin().lock(), io::BufWriter::new(io::stdout().lock()));
     let mut arena = Bump::new();

@@ -47,7 +47,8 @@ impl Remote {
         if is_complete {
             return Ok(());
         }
-        Err(Failure::new("the answer is not complete: it was cut at a limit of rows, bytes or time").hint("add a LIMIT, or ask for a shorter time"))
+        Err(Failure::new("the answer is not complete: it was cut at a limit of rows, bytes or time")
+            .hint("add a LIMIT, or ask for a shorter time"))
     }
 
     pub fn sink(&self) -> Arc<dyn Sink> {
@@ -86,7 +87,9 @@ impl Sink for Remote {
         let ask = async {
             let query = [("source", source), ("file", file)].map(|(key, value)| format!("{key}={}", percent(value))).join("&");
             let answer = self.client.get(format!("http://chieng/control/offset?{query}")).send().await?.text().await?;
-            Ok::<_, reqwest::Error>(serde_json::from_str::<Value>(&answer).unwrap_or_default()["offset"].as_u64().unwrap_or_default())
+            Ok::<_, reqwest::Error>(
+                serde_json::from_str::<Value>(&answer).unwrap_or_default()["offset"].as_u64().unwrap_or_default(),
+            )
         };
         // Without an answer the file is sent from its beginning; the server drops what it has by the batch's cursor.
         tokio::task::block_in_place(|| self.runtime.block_on(ask)).unwrap_or_default()
@@ -94,7 +97,9 @@ impl Sink for Remote {
 }
 
 fn percent(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 /// The server's error in our form.

@@ -139,7 +139,12 @@ impl Settings {
 
     fn check(&self, path: &Path, text: &str) -> Vec<Problem> {
         let file = path.display().to_string();
-        let problem = |key: &str, message: String, hint: Option<String>| Problem { file: file.clone(), line: line_of(text, key), message, hint };
+        let problem = |key: &str, message: String, hint: Option<String>| Problem {
+            file: file.clone(),
+            line: line_of(text, key),
+            message,
+            hint,
+        };
         let mut problems = Vec::new();
         let parsers: Vec<&str> = parsers::PARSERS.iter().map(|parser| parser.name()).collect();
         if let Err(found) = ingest::SourceTable::new(&self.ingest.sources, |name| parsers.contains(&name)) {
@@ -148,7 +153,9 @@ impl Settings {
                 problems.push(problem(&key, format!("{key}: {message}"), hint));
             }
         }
-        let is_plain = |name: &str| !name.is_empty() && name.len() <= 16 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let is_plain = |name: &str| {
+            !name.is_empty() && name.len() <= 16 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        };
         if !is_plain(&self.server.node) {
             problems.push(problem("node", format!("server.node {:?} is not 1 to 16 of a–z and 0–9", self.server.node), None));
         }
@@ -163,7 +170,8 @@ impl Settings {
 /// The line that sets a key such as `sources[2].timezone`: the last part, in the right repetition of its table.
 fn line_of(text: &str, key: &str) -> usize {
     let name = key.rsplit('.').next().unwrap_or(key);
-    let index = key.split_once('[').and_then(|(_, rest)| rest.split_once(']')).and_then(|(number, _)| number.parse::<usize>().ok());
+    let index =
+        key.split_once('[').and_then(|(_, rest)| rest.split_once(']')).and_then(|(number, _)| number.parse::<usize>().ok());
     let mut tables = 0;
     let mut table_line = 0;
     for (at, line) in text.lines().enumerate() {

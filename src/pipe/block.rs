@@ -53,7 +53,13 @@ pub struct Context<'a> {
 
 impl Processor {
     pub fn new(node: &str) -> Self {
-        Self { node: node.to_owned(), arena: Bump::new(), builder: BlockBuilder::new(), memories: HashMap::new(), names: HashMap::new() }
+        Self {
+            node: node.to_owned(),
+            arena: Bump::new(),
+            builder: BlockBuilder::new(),
+            memories: HashMap::new(),
+            names: HashMap::new(),
+        }
     }
 
     /// Processes frames in order.
@@ -103,7 +109,11 @@ impl Processor {
             }
         }
         drop(event);
-        Block { through: frames.last().map_or(0, |frame| frame.sequence), batches: self.builder.finish(), ledger: ledger.finish() }
+        Block {
+            through: frames.last().map_or(0, |frame| frame.sequence),
+            batches: self.builder.finish(),
+            ledger: ledger.finish(),
+        }
     }
 }
 

@@ -14,7 +14,10 @@ mod observe;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock, atomic::{AtomicU64, Ordering}},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -184,7 +187,11 @@ fn matches_of(rules: &Rules, batch: &EventBatch) -> Vec<Found> {
             evidence: found
                 .evidence
                 .into_iter()
-                .map(|evidence| respond::Evidence { identifier: evidence.identifier, field: evidence.field, value: evidence.value })
+                .map(|evidence| respond::Evidence {
+                    identifier: evidence.identifier,
+                    field: evidence.field,
+                    value: evidence.value,
+                })
                 .collect(),
         }
     };

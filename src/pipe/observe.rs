@@ -36,7 +36,9 @@ fn add(batch: &EventBatch, values: &StringViewArray, key: &str, found: &mut Vec<
     let time = batch.batch.column_by_name("timestamp").and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
     let (Some(time), Some(id)) = (time, text(batch, "event.id")) else { return };
     let (system, unit, host) = (text(batch, "system.id"), text(batch, "organization.id"), text(batch, "host.name"));
-    let at = |column: Option<&StringViewArray>, row: usize| column.filter(|column| column.is_valid(row)).map(|column| column.value(row).to_owned());
+    let at = |column: Option<&StringViewArray>, row: usize| {
+        column.filter(|column| column.is_valid(row)).map(|column| column.value(row).to_owned())
+    };
     for row in (0..values.len()).filter(|row| values.is_valid(*row)) {
         found.push(Observation {
             entity: entity(key, at(host, row), at(unit, row)),

@@ -99,7 +99,11 @@ fn plain(name: &'static str, help: &'static str, is_counter: bool, value: f64) -
 /// Vector's names where Vector has one.
 fn ingest_metrics(of: &ingest::Metrics, metrics: &mut Vec<Metric>) {
     for (component, counters) in of.snapshot() {
-        let labels = vec![("component_kind", "source".to_owned()), ("component_type", component.kind.to_owned()), ("component_id", component.name)];
+        let labels = vec![
+            ("component_kind", "source".to_owned()),
+            ("component_type", component.kind.to_owned()),
+            ("component_id", component.name),
+        ];
         let count = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed) as f64;
         let mut push = |name, help, value| metrics.push(Metric { name, help, is_counter: true, labels: labels.clone(), value });
         push("component_received_events_total", "Records received.", count(&counters.received));
@@ -110,7 +114,13 @@ fn ingest_metrics(of: &ingest::Metrics, metrics: &mut Vec<Metric>) {
             let mut with_reason = labels.clone();
             with_reason.push(("reason", reason.name().to_owned()));
             let value = counters.refused(reason) as f64;
-            metrics.push(Metric { name: "component_discarded_events_total", help: "Records not kept, by reason.", is_counter: true, labels: with_reason, value });
+            metrics.push(Metric {
+                name: "component_discarded_events_total",
+                help: "Records not kept, by reason.",
+                is_counter: true,
+                labels: with_reason,
+                value,
+            });
         }
     }
 }
@@ -131,5 +141,10 @@ fn store_metrics(stats: &store::Stats, metrics: &mut Vec<Metric>) {
         ("store_flush_failures_total", "Flushes that failed and will be tried again.", true, stats.flush_failures_total),
     ];
     metrics.extend(numbers.map(|(name, help, is_counter, value)| plain(name, help, is_counter, value as f64)));
-    metrics.push(plain("wal_commit_seconds_p99", "99th percentile of the time of a commit group.", false, stats.commit_us_p99 as f64 / 1e6));
+    metrics.push(plain(
+        "wal_commit_seconds_p99",
+        "99th percentile of the time of a commit group.",
+        false,
+        stats.commit_us_p99 as f64 / 1e6,
+    ));
 }

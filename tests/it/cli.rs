@@ -7,7 +7,11 @@ use crate::harness::{Site, wait_for};
 #[test]
 fn a_broken_configuration_names_every_problem_with_its_line_and_ends_78() {
     let site = Site::new("");
-    std::fs::write(site.config(), "[server]\nlisten = \"127.0.0.1:0\"\nlisen = 1\n\n[store]\nwal_max = 5\n\n[ingest.syslog]\nupd = []\n").expect("write");
+    std::fs::write(
+        site.config(),
+        "[server]\nlisten = \"127.0.0.1:0\"\nlisen = 1\n\n[store]\nwal_max = 5\n\n[ingest.syslog]\nupd = []\n",
+    )
+    .expect("write");
     let output = site.chieng(&["validate"]);
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{text}");
@@ -43,7 +47,9 @@ fn a_taken_port_and_a_second_owner_get_one_sentence_and_a_hint() {
 #[test]
 fn files_are_ingested_once_even_when_asked_twice_plain_and_compressed() {
     let site = Site::new("");
-    let lines: String = (0..500).map(|i| format!("<38>Nov 23 08:00:01 web01 sshd[812]: Failed password for u{i} from 203.0.113.9 port 1 ssh2\n")).collect();
+    let lines: String = (0..500)
+        .map(|i| format!("<38>Nov 23 08:00:01 web01 sshd[812]: Failed password for u{i} from 203.0.113.9 port 1 ssh2\n"))
+        .collect();
     let plain = site.path("auth.log");
     std::fs::write(&plain, &lines).expect("write");
     let packed = site.path("auth2.log.gz");
@@ -57,13 +63,20 @@ fn files_are_ingested_once_even_when_asked_twice_plain_and_compressed() {
             let output = site.chieng(&["ingest", path.to_str().expect("UTF-8"), "--source", "files"]);
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
-        wait_for("the files", || (site.count("SELECT count(*) FROM events WHERE event.dataset = 'sshd.auth'") == 1_000).then_some(()));
+        wait_for("the files", || {
+            (site.count("SELECT count(*) FROM events WHERE event.dataset = 'sshd.auth'") == 1_000).then_some(())
+        });
         if let Some(server) = server {
             server.stop();
         }
     }
     // The file grew: only what is new comes in.
-    std::fs::OpenOptions::new().append(true).open(&plain).expect("open").write_all(b"<38>Nov 23 08:00:02 web01 sshd[812]: Failed password for neu from 203.0.113.9 port 1 ssh2\n").expect("write");
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(&plain)
+        .expect("open")
+        .write_all(b"<38>Nov 23 08:00:02 web01 sshd[812]: Failed password for neu from 203.0.113.9 port 1 ssh2\n")
+        .expect("write");
     assert!(site.chieng(&["ingest", plain.to_str().expect("UTF-8"), "--source", "files"]).status.success());
     assert_eq!(site.count("SELECT count(*) FROM events"), 1_001);
 }

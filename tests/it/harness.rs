@@ -234,7 +234,13 @@ async fn answer(response: reqwest::Response) -> (u16, Value) {
 }
 
 /// Posts records to a source; gives the status.
-pub async fn post_records(client: &reqwest::Client, base: &str, source: &str, key: Option<&str>, body: String) -> reqwest::Result<u16> {
+pub async fn post_records(
+    client: &reqwest::Client,
+    base: &str,
+    source: &str,
+    key: Option<&str>,
+    body: String,
+) -> reqwest::Result<u16> {
     let mut request = client
         .post(format!("{base}/ingest/v1/{source}"))
         .header("authorization", "Bearer test-token-0123456789")

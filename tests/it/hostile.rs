@@ -31,7 +31,9 @@ fn bytes_that_are_no_text_survive() {
     let mut stream = TcpStream::connect(server.address("syslog_tcp")).expect("connect");
     stream.write_all(b"<13>Nov 23 08:00:01 web01 app: \xff\xfe\x80 end\n").expect("send");
     drop(stream);
-    wait_for("the line", || (site.count("SELECT count(*) FROM events WHERE event.original_bytes IS NOT NULL") >= 1).then_some(()));
+    wait_for("the line", || {
+        (site.count("SELECT count(*) FROM events WHERE event.original_bytes IS NOT NULL") >= 1).then_some(())
+    });
     let rows = site.query("SELECT event.original_bytes FROM events WHERE event.original_bytes IS NOT NULL");
     assert!(rows[0]["event.original_bytes"].as_str().is_some_and(|hex| hex.contains("fffe")), "{rows:?}");
     server.stop();
@@ -50,7 +52,10 @@ async fn a_compressed_bomb_is_refused_counted_and_the_source_goes_on() {
         .header("content-encoding", "gzip")
         .body(gz.finish().expect("compress"));
     assert_eq!(bomb.send().await.expect("an answer").status(), 413);
-    assert_eq!(post_records(&client, &server.http(), "api", None, "{\"message\":\"fine\"}\n".into()).await.expect("an answer"), 200);
+    assert_eq!(
+        post_records(&client, &server.http(), "api", None, "{\"message\":\"fine\"}\n".into()).await.expect("an answer"),
+        200
+    );
     wait_for("the good record", || (site.count("SELECT count(*) FROM events WHERE message = 'fine'") == 1).then_some(()));
     server.stop();
 }
@@ -61,7 +66,8 @@ fn a_request_that_never_ends_does_not_hold_the_server() {
     let server = site.start();
     let address: std::net::SocketAddr = server.http().trim_start_matches("http://").parse().expect("an address");
     let mut slow = TcpStream::connect(address).expect("connect");
-    let head = "POST /ingest/v1/api HTTP/1.1\r\nhost: x\r\nauthorization: Bearer test-token-0123456789\r\ncontent-length: 1000\r\n\r\n{";
+    let head =
+        "POST /ingest/v1/api HTTP/1.1\r\nhost: x\r\nauthorization: Bearer test-token-0123456789\r\ncontent-length: 1000\r\n\r\n{";
     slow.write_all(head.as_bytes()).expect("send");
     slow.set_read_timeout(Some(crate::harness::DEADLINE)).expect("set a deadline");
     let mut answer = [0_u8; 16];
@@ -79,7 +85,8 @@ async fn guessing_passwords_is_locked_out_and_says_for_how_long() {
     let mut statuses = Vec::new();
     for guess in 0..8 {
         let body = json!({ "name": "quantri", "password": format!("sai mật khẩu {guess}") }).to_string();
-        let request = client.post(format!("{}/api/v1/session", server.http())).header("content-type", "application/json").body(body);
+        let request =
+            client.post(format!("{}/api/v1/session", server.http())).header("content-type", "application/json").body(body);
         let response = request.send().await.expect("an answer");
         if response.status() == 429 {
             assert!(response.headers().contains_key("retry-after"));

@@ -2,6 +2,8 @@
 //!
 //! One binary, so that it links once. What a lower layer can show is tested there; here stands what only the wiring can break.
 
+#![allow(clippy::unwrap_used)]
+
 mod browser;
 mod cli;
 mod crash;

@@ -24,8 +24,11 @@ fn syslog_over_udp_and_tcp_in_every_framing_is_parsed_and_queryable_at_once() {
     let site = Site::new("");
     let server = site.start();
     let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    udp.send_to(b"<38>Nov 23 08:00:01 web01 sshd[812]: Failed password for root from 203.0.113.9 port 40022 ssh2", server.address("syslog_udp"))
-        .expect("send");
+    udp.send_to(
+        b"<38>Nov 23 08:00:01 web01 sshd[812]: Failed password for root from 203.0.113.9 port 40022 ssh2",
+        server.address("syslog_udp"),
+    )
+    .expect("send");
     let lf = "<38>Nov 23 08:00:02 web01 sshd[812]: Accepted password for lan from 10.1.2.3 port 40023 ssh2\n";
     let counted = "<165>1 2026-11-23T01:00:03.5Z fw1 app 7 - - xin chào";
     for bytes in [lf.to_owned(), format!("{} {counted}", counted.len()), format!("{}\0", lf.trim_end().replace("lan", "minh"))] {
@@ -49,7 +52,11 @@ fn syslog_over_udp_and_tcp_in_every_framing_is_parsed_and_queryable_at_once() {
     assert_eq!(site.count("SELECT count(*) FROM events"), 4);
     assert_eq!(site.count("SELECT sum(unaccounted) FROM ledger"), 0);
     server.stop();
-    assert_eq!(site.count("SELECT count(*) FROM events WHERE user.name = 'root'"), 1, "without a server the command opens the store itself");
+    assert_eq!(
+        site.count("SELECT count(*) FROM events WHERE user.name = 'root'"),
+        1,
+        "without a server the command opens the store itself"
+    );
 }
 
 #[tokio::test]
@@ -59,9 +66,18 @@ async fn an_idempotency_key_stores_once_and_a_wrong_token_nothing() {
     let client = crate::harness::client();
     let base = server.http();
     for _ in 0..3 {
-        assert_eq!(post_records(&client, &base, "api", Some("k-1"), "{\"message\":\"one\"}\n".into()).await.expect("an answer"), 200);
+        assert_eq!(
+            post_records(&client, &base, "api", Some("k-1"), "{\"message\":\"one\"}\n".into()).await.expect("an answer"),
+            200
+        );
     }
-    let refused = client.post(format!("{base}/ingest/v1/api")).header("authorization", "Bearer wrong").body("x").send().await.expect("an answer");
+    let refused = client
+        .post(format!("{base}/ingest/v1/api"))
+        .header("authorization", "Bearer wrong")
+        .body("x")
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(refused.status(), 401);
     let foreign = client
         .post(format!("{base}/ingest/v1/other"))
@@ -110,7 +126,14 @@ impl Mailbox {
                     let mut stream = BufReader::new(stream);
                     let _ = stream.write_all(b"220 test ESMTP\r\n").await;
                     let (mut line, mut data) = (String::new(), None::<String>);
-                    while stream.read_line({ line.clear(); &mut line }).await.is_ok_and(|read| read > 0) {
+                    while stream
+                        .read_line({
+                            line.clear();
+                            &mut line
+                        })
+                        .await
+                        .is_ok_and(|read| read > 0)
+                    {
                         let answer: &[u8] = match &mut data {
                             Some(mail) if line == ".\r\n" => {
                                 kept.lock().expect("not poisoned").push(std::mem::take(mail));
@@ -153,10 +176,12 @@ async fn a_line_becomes_an_alert_an_incident_and_a_mail_and_the_link_acknowledge
     let server = site.start();
     let admin = Person::first_admin(&site, &server).await;
     let systems = "id,name,level,owner,operator,decision_number,decision_date\ndvc,Cổng dịch vụ công,3,UBND tỉnh,Trung tâm dữ liệu,12/QĐ-UBND,01/02/2024\n";
-    let (status, answer) = admin.post("/api/v1/register/import", json!({ "kind": "systems", "csv": systems, "dry_run": false })).await;
+    let (status, answer) =
+        admin.post("/api/v1/register/import", json!({ "kind": "systems", "csv": systems, "dry_run": false })).await;
     assert_eq!((status, &answer["accepted"]), (200, &json!(1)), "{answer}");
     let assets = "system,kind,value,name\ndvc,address,127.0.0.1,web01\n";
-    let (status, answer) = admin.post("/api/v1/register/import", json!({ "kind": "assets", "csv": assets, "dry_run": false })).await;
+    let (status, answer) =
+        admin.post("/api/v1/register/import", json!({ "kind": "assets", "csv": assets, "dry_run": false })).await;
     assert_eq!((status, &answer["accepted"]), (200, &json!(1)), "{answer}");
     let truc = json!({ "name": "truc", "display_name": "Người trực", "role": "oncall", "password": "mật khẩu rất dài 2", "systems": "all", "email": "truc@ngoai.example" });
     let (status, answer) = admin.post("/api/v1/users", truc).await;
@@ -166,14 +191,19 @@ async fn a_line_becomes_an_alert_an_incident_and_a_mail_and_the_link_acknowledge
     assert!(rules["rejected"][0]["file"].as_str().is_some_and(|file| file.ends_with("broken.yml")), "{rules}");
 
     let sent = Instant::now();
-    let line = "<38>1 2026-11-23T01:00:03Z web01 sshd 812 - - Failed password for invalid user kẻ_lạ from 203.0.113.9 port 40022 ssh2\n";
+    let line =
+        "<38>1 2026-11-23T01:00:03Z web01 sshd 812 - - Failed password for invalid user kẻ_lạ from 203.0.113.9 port 40022 ssh2\n";
     let line = line.replace("2026-11-23T01:00:03Z", &chrono::Utc::now().to_rfc3339());
     TcpStream::connect(server.address("syslog_tcp")).expect("connect").write_all(line.as_bytes()).expect("send");
     let mail = wait_for("the mail", || mailbox.mails.lock().expect("not poisoned").first().cloned());
     println!("line sent to mail delivered: {} ms", sent.elapsed().as_millis());
     let (_, incidents) = admin.get("/api/v1/incidents").await;
     let incident = &incidents[0];
-    assert_eq!((&incident["severity"], &incident["status"], &incident["system"]["id"]), (&json!("critical"), &json!("open"), &json!("dvc")), "{incidents}");
+    assert_eq!(
+        (&incident["severity"], &incident["status"], &incident["system"]["id"]),
+        (&json!("critical"), &json!("open"), &json!("dvc")),
+        "{incidents}"
+    );
     let id = incident["id"].as_str().expect("id");
     let (_, page) = admin.get(&format!("/api/v1/incidents/{id}")).await;
     assert_eq!(page["alerts"][0]["count"], 1, "{page}");
@@ -221,7 +251,10 @@ fn unquoted(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
-        let code = (*first == b'=').then(|| after.get(..2)).flatten().and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        let code = (*first == b'=')
+            .then(|| after.get(..2))
+            .flatten()
+            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         match code {
             Some(byte) => {
                 bytes.push(byte);

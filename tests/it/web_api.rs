@@ -103,7 +103,9 @@ async fn a_system_owner_sees_only_their_system_on_every_route() {
     assert_eq!(answer["accepted"], 2, "{answer}");
     let udp = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
     udp.send_to(b"<13>Nov 23 08:00:01 may1 app: bi-mat-cua-mot", server.address("syslog_udp")).expect("send");
-    crate::harness::wait_for("the line", || (site.count("SELECT count(*) FROM events WHERE system.id = 'mot'") == 1).then_some(()));
+    crate::harness::wait_for("the line", || {
+        (site.count("SELECT count(*) FROM events WHERE system.id = 'mot'") == 1).then_some(())
+    });
     let owner = json!({ "name": "chu2", "display_name": "Chủ hệ thống hai", "role": "owner", "password": "mật khẩu rất dài 3", "systems": ["hai"] });
     let (status, answer) = admin.post("/api/v1/users", owner).await;
     assert_eq!(status, 200, "{answer}");
@@ -143,9 +145,18 @@ async fn health_metrics_and_the_application_have_their_headers() {
     let client = crate::harness::client();
     for path in ["/health/livez", "/health/readyz", "/metrics", "/", "/hunt?q=x", "/assets/none.js"] {
         let response = client.get(format!("{}{path}", server.http())).send().await.expect("an answer");
-        let policy = response.headers().get("content-security-policy").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let policy = response
+            .headers()
+            .get("content-security-policy")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
         assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{path}: {policy}");
-        assert_eq!(response.headers().get("x-content-type-options").map(|value| value.as_bytes()), Some(&b"nosniff"[..]), "{path}");
+        assert_eq!(
+            response.headers().get("x-content-type-options").map(|value| value.as_bytes()),
+            Some(&b"nosniff"[..]),
+            "{path}"
+        );
         let expected = if path == "/assets/none.js" { 404 } else { 200 };
         assert_eq!(response.status(), expected, "{path}");
         if path == "/metrics" {

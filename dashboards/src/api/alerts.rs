@@ -52,8 +52,10 @@ pub fn shown(names: &Names, alert: &Alert, events: &[AlertEvent]) -> Value {
             evidence.push(found);
         }
     }
-    let events: Vec<Value> =
-        events.iter().map(|event| json!({ "id": event.id, "timestamp": rfc3339(event.timestamp), "summary": event.summary })).collect();
+    let events: Vec<Value> = events
+        .iter()
+        .map(|event| json!({ "id": event.id, "timestamp": rfc3339(event.timestamp), "summary": event.summary }))
+        .collect();
     json!({
         "id": alert.id,
         "incident": alert.incident.to_string(),

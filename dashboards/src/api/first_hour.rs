@@ -69,7 +69,9 @@ pub async fn snippet(State(app): State<App>, person: Person, Body(device): Body<
                  uri: {url}/ingest/v1/windows\n    encoding: {{ codec: text }}\n    framing: {{ method: newline_delimited }}\n    compression: gzip\n    \
                  auth: {{ strategy: bearer, token: \"{token}\" }}\n    acknowledgements: {{ enabled: true }}\n"
             );
-            Ok(Json(json!({ "snippet": text, "address": url, "source": "windows", "token": token, "path": "C:\\ProgramData\\vector\\vector.yaml" })))
+            Ok(Json(
+                json!({ "snippet": text, "address": url, "source": "windows", "token": token, "path": "C:\\ProgramData\\vector\\vector.yaml" }),
+            ))
         }
         kind => Err(ApiError::bad("invalid", format!("kind {kind:?} is none of rsyslog, fortigate, windows"))),
     }
@@ -100,7 +102,8 @@ pub async fn waiting(State(app): State<App>, person: Person, Query(waiting): Que
         ask::literal(&waiting.source),
         ask::time(since)
     );
-    let Some(id) = ask::rows(&app, &person.scope, &sql).await?.first().and_then(|row| row.get("id")?.as_str().map(str::to_owned)) else {
+    let Some(id) = ask::rows(&app, &person.scope, &sql).await?.first().and_then(|row| row.get("id")?.as_str().map(str::to_owned))
+    else {
         return Ok(Json(json!({ "first_line": null })));
     };
     let event = super::events::one(&app, &person.scope, &id).await?;

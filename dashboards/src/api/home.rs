@@ -25,11 +25,16 @@ pub async fn show(State(app): State<App>, person: Person) -> Result<Json<Value>>
     let ids: Vec<&str> = of_scope.iter().map(|system| system.id.as_str()).collect();
     let score = scores::province(&app, &ids);
     let open = app.state.open_incidents_by_severity(scope).await?;
-    let by_severity: Map<String, Value> = Severity::ALL.iter().map(|severity| (severity.name().to_owned(), open[*severity as usize].into())).collect();
+    let by_severity: Map<String, Value> =
+        Severity::ALL.iter().map(|severity| (severity.name().to_owned(), open[*severity as usize].into())).collect();
     let mut attention = incidents_to_see(&app, scope).await?;
     attention.extend(systems::attention(&of_scope, &voices));
     attention.extend(scores::attention(&app, &of_scope));
-    let (books, heard) = if scope.sees_all() { ways_in(&app, scope, &mut attention).await? } else { (empty_books(), json!({ "active": 0, "silent": 0, "unknown_senders": 0 })) };
+    let (books, heard) = if scope.sees_all() {
+        ways_in(&app, scope, &mut attention).await?
+    } else {
+        (empty_books(), json!({ "active": 0, "silent": 0, "unknown_senders": 0 }))
+    };
     attention.sort_by_key(|line| std::cmp::Reverse(Severity::by_name(line["severity"].as_str().unwrap_or_default())));
     attention.truncate(ATTENTION_MAX);
     Ok(Json(json!({
@@ -46,12 +51,14 @@ pub async fn show(State(app): State<App>, person: Person) -> Result<Json<Value>>
 
 /// Events of the last day, and of each minute of the last hour.
 async fn pulse(app: &App, scope: &Scope) -> Result<Value> {
-    let day = ask::rows(app, scope, "SELECT count(*) AS n FROM events WHERE event.ingested > now() - INTERVAL '24 hours'").await?;
+    let day =
+        ask::rows(app, scope, "SELECT count(*) AS n FROM events WHERE event.ingested > now() - INTERVAL '24 hours'").await?;
     let sql = "SELECT date_trunc('minute', event.ingested) AS t, count(*) AS n FROM events \
                WHERE event.ingested > now() - INTERVAL '60 minutes' GROUP BY t ORDER BY t";
     let minutes = ask::rows(app, scope, sql).await?;
     // The last minute is not over: the rate is that of the one before it.
-    let last_whole = minutes.len().checked_sub(2).and_then(|at| minutes.get(at)).and_then(|row| row.get("n")?.as_f64()).unwrap_or(0.0);
+    let last_whole =
+        minutes.len().checked_sub(2).and_then(|at| minutes.get(at)).and_then(|row| row.get("n")?.as_f64()).unwrap_or(0.0);
     let n = day.first().and_then(|row| row.get("n").cloned()).unwrap_or(json!(0));
     Ok(json!({ "last_24h": n, "per_minute": minutes, "rate": (last_whole / 6.0).round() / 10.0 }))
 }
@@ -60,7 +67,8 @@ async fn pulse(app: &App, scope: &Scope) -> Result<Value> {
 async fn ways_in(app: &App, scope: &Scope, attention: &mut Vec<Value>) -> Result<(Value, Value)> {
     let ledger = sources::ledger(app, scope).await?;
     let sum = |key: &str| ledger.iter().filter_map(|row| row[key].as_i64()).sum::<i64>();
-    let refused: i64 = ledger.iter().filter_map(|row| row["refused"].as_object()).flat_map(|by| by.values().filter_map(Value::as_i64)).sum();
+    let refused: i64 =
+        ledger.iter().filter_map(|row| row["refused"].as_object()).flat_map(|by| by.values().filter_map(Value::as_i64)).sum();
     let unaccounted = sum("unaccounted");
     if unaccounted != 0 {
         attention.push(json!({

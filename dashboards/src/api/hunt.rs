@@ -151,7 +151,13 @@ pub async fn histogram(State(app): State<App>, person: Person, Body(wanted): Bod
     let (from, to) = (read("from", &wanted.from)?, read("to", &wanted.to)?);
     // SQL need not have a time column: the bars then show all events of the range.
     let q = if wanted.mode == Mode::Sql { String::new() } else { wanted.q.clone() };
-    let request = HistogramRequest { q, from, to, buckets: wanted.buckets.unwrap_or(60).clamp(1, 400), by: wanted.by.filter(|by| !by.is_empty()) };
+    let request = HistogramRequest {
+        q,
+        from,
+        to,
+        buckets: wanted.buckets.unwrap_or(60).clamp(1, 400),
+        by: wanted.by.filter(|by| !by.is_empty()),
+    };
     let found = app.engine.histogram(&person.scope, request).await.map_err(|error| misread(error, &wanted.q))?;
     let buckets: Vec<Value> = found
         .buckets

@@ -93,7 +93,8 @@ pub fn notification_row((line, channel, attempts): &Delivery, users: &HashMap<i6
         "dead" | "cancelled" => "failed",
         _ => "queued",
     };
-    let detail = if line.detail.is_empty() { last.map(|attempt| attempt.detail.clone()).unwrap_or_default() } else { line.detail.clone() };
+    let detail =
+        if line.detail.is_empty() { last.map(|attempt| attempt.detail.clone()).unwrap_or_default() } else { line.detail.clone() };
     json!({
         "at": rfc3339(line.finished.or(last.map(|attempt| attempt.started)).unwrap_or(line.created)),
         "channel": channel.as_ref().map_or("none", |channel| channel.kind.name()),
@@ -113,7 +114,12 @@ pub struct Note {
     note: String,
 }
 
-pub async fn acknowledge(State(app): State<App>, person: Person, Path(id): Path<String>, Body(body): Body<Note>) -> Result<StatusCode> {
+pub async fn acknowledge(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<String>,
+    Body(body): Body<Note>,
+) -> Result<StatusCode> {
     person.need_handler()?;
     let id = number(&id)?;
     find(&app, &person.scope, id).await?;
@@ -129,7 +135,12 @@ pub struct Close {
     note: String,
 }
 
-pub async fn close(State(app): State<App>, person: Person, Path(id): Path<String>, Body(body): Body<Close>) -> Result<StatusCode> {
+pub async fn close(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<String>,
+    Body(body): Body<Close>,
+) -> Result<StatusCode> {
     person.need_handler()?;
     let id = number(&id)?;
     find(&app, &person.scope, id).await?;
@@ -161,11 +172,20 @@ pub struct Assign {
     user: String,
 }
 
-pub async fn assign(State(app): State<App>, person: Person, Path(id): Path<String>, Body(body): Body<Assign>) -> Result<StatusCode> {
+pub async fn assign(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<String>,
+    Body(body): Body<Assign>,
+) -> Result<StatusCode> {
     person.need_handler()?;
     let id = number(&id)?;
     find(&app, &person.scope, id).await?;
-    let owner = app.state.user_by_name(&body.user).await?.ok_or_else(|| ApiError::bad("invalid", format!("there is no account {:?}", body.user)))?;
+    let owner = app
+        .state
+        .user_by_name(&body.user)
+        .await?
+        .ok_or_else(|| ApiError::bad("invalid", format!("there is no account {:?}", body.user)))?;
     done(app.responder.assign(&person.scope, id, &actor(&person), owner.id).await)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -33,8 +33,11 @@ pub async fn show(State(app): State<App>, _person: Person) -> Result<Json<Value>
     let names = user_names(&users);
     let stored = app.state.schedules().await?;
     let escalation = app.state.escalation().await?.unwrap_or_else(|| respond::escalate::default_chain(&stored));
-    let steps: Vec<Value> =
-        escalation.steps.iter().map(|step| json!({ "wait_minutes": step.wait_minutes, "target": word(step.target, &names) })).collect();
+    let steps: Vec<Value> = escalation
+        .steps
+        .iter()
+        .map(|step| json!({ "wait_minutes": step.wait_minutes, "target": word(step.target, &names) }))
+        .collect();
     Ok(Json(json!({ "schedules": schedules, "escalation": { "steps": steps, "repeat": escalation.repeat } })))
 }
 
@@ -43,9 +46,7 @@ fn shown(schedule: &Schedule, users: &[User], now: i64) -> Value {
     let name = |id: &i64| names.get(id).cloned().unwrap_or_else(|| format!("#{id}"));
     let display = |id: i64| users.iter().find(|user| user.id == id).map(|user| user.display_name.clone());
     let turns = turns(schedule, now);
-    let turn = |(person, from, until): &(i64, i64, Option<i64>)| {
-        json!({ "user": name(person), "display_name": display(*person), "from": rfc3339(*from), "until": until.map(rfc3339) })
-    };
+    let turn = |(person, from, until): &(i64, i64, Option<i64>)| json!({ "user": name(person), "display_name": display(*person), "from": rfc3339(*from), "until": until.map(rfc3339) });
     json!({
         "id": schedule.id.to_string(),
         "name": schedule.name,
@@ -148,7 +149,11 @@ pub async fn replace(State(app): State<App>, person: Person, Body(document): Bod
     let now = app.now();
     let mut wanted = Vec::new();
     for schedule in &document.schedules {
-        wanted.push((schedule.id.parse::<i64>().ok(), new_schedule(schedule, &users)?, overrides(schedule, &users, &person, now)?));
+        wanted.push((
+            schedule.id.parse::<i64>().ok(),
+            new_schedule(schedule, &users)?,
+            overrides(schedule, &users, &person, now)?,
+        ));
     }
     let known: Vec<i64> = app.state.schedules().await?.iter().map(|schedule| schedule.id).collect();
     let kept: Vec<i64> = wanted.iter().filter_map(|(id, ..)| *id).filter(|id| known.contains(id)).collect();
@@ -164,7 +169,8 @@ pub async fn replace(State(app): State<App>, person: Person, Body(document): Bod
             }
             None => app.state.create_schedule(schedule).await?,
         };
-        let stored = app.state.schedules().await?.into_iter().find(|schedule| schedule.id == id).map(|schedule| schedule.overrides);
+        let stored =
+            app.state.schedules().await?.into_iter().find(|schedule| schedule.id == id).map(|schedule| schedule.overrides);
         for old in stored.unwrap_or_default() {
             app.state.remove_override(old.id).await?;
         }
@@ -193,7 +199,10 @@ fn new_schedule(schedule: &ScheduleIn, users: &[User]) -> Result<NewSchedule> {
         rotation: Rotation {
             turn,
             every: rotation.every,
-            start: rotation.start.parse::<NaiveDate>().map_err(|_| wrong(format!("{:?} is no date yyyy-mm-dd", rotation.start)))?,
+            start: rotation
+                .start
+                .parse::<NaiveDate>()
+                .map_err(|_| wrong(format!("{:?} is no date yyyy-mm-dd", rotation.start)))?,
             hand_over: NaiveTime::parse_from_str(&rotation.handover, "%H:%M")
                 .map_err(|_| wrong(format!("{:?} is no time HH:mm", rotation.handover)))?,
         },
@@ -223,7 +232,12 @@ fn new_step(step: &StepIn, users: &[User], schedules: &[i64]) -> Result<Step> {
             Some(id) => Target::Schedule { id },
             None => return Err(ApiError::bad("invalid", format!("step: there is no schedule {id:?}"))),
         },
-        _ => return Err(ApiError::bad("invalid", format!("step: target {:?} is none of everyone, user:NAME, oncall:ID", step.target))),
+        _ => {
+            return Err(ApiError::bad(
+                "invalid",
+                format!("step: target {:?} is none of everyone, user:NAME, oncall:ID", step.target),
+            ));
+        }
     };
     Ok(Step { wait_minutes: step.wait_minutes, target })
 }
@@ -238,7 +252,10 @@ pub async fn channels(State(app): State<App>, _person: Person) -> Result<Json<Va
     let recent = app.state.recent_deliveries(200).await?;
     let channels = app.state.channels().await?;
     let shown = channels.iter().map(|channel| {
-        let last = recent.iter().find(|(_, of, _)| of.as_ref().is_some_and(|of| of.id == channel.id)).map(|(notification, ..)| notification);
+        let last = recent
+            .iter()
+            .find(|(_, of, _)| of.as_ref().is_some_and(|of| of.id == channel.id))
+            .map(|(notification, ..)| notification);
         json!({
             "id": channel.id.to_string(),
             "kind": channel.kind.name(),
@@ -261,7 +278,8 @@ pub struct NewChannel {
 /// Adds a mail address of the person who asks, or a webhook that hears of every page.
 pub async fn add_channel(State(app): State<App>, person: Person, Body(new): Body<NewChannel>) -> Result<StatusCode> {
     person.need_admin()?;
-    let kind = ChannelKind::by_name(&new.kind).ok_or_else(|| ApiError::bad("invalid", format!("kind {:?} is neither email nor webhook", new.kind)))?;
+    let kind = ChannelKind::by_name(&new.kind)
+        .ok_or_else(|| ApiError::bad("invalid", format!("kind {:?} is neither email nor webhook", new.kind)))?;
     let of = (kind == ChannelKind::Email).then_some(person.user.id);
     done(app.responder.add_channel(of, kind, &new.address).await)?;
     Ok(StatusCode::NO_CONTENT)
@@ -294,7 +312,8 @@ pub async fn test_page(State(app): State<App>, person: Person, Body(test): Body<
     let deadline = tokio::time::Instant::now() + TEST_WAIT;
     loop {
         let recent = app.state.recent_deliveries(50).await?;
-        let of_test: Vec<_> = recent.iter().filter(|(line, ..)| line.created >= begun && line.page.starts_with("test-")).collect();
+        let of_test: Vec<_> =
+            recent.iter().filter(|(line, ..)| line.created >= begun && line.page.starts_with("test-")).collect();
         let is_over = !of_test.is_empty() && of_test.iter().all(|(line, ..)| line.finished.is_some() || line.tries > 0);
         if is_over || tokio::time::Instant::now() > deadline {
             let attempts: Vec<Value> = of_test.iter().map(|sent| super::incidents::notification_row(sent, &names)).collect();

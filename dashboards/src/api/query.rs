@@ -35,7 +35,13 @@ pub async fn run(State(app): State<App>, person: Person, Body(question): Body<Qu
 }
 
 /// Runs and writes the answer in the form asked for; JSON and Arrow say whether it is whole, CSV by a header.
-pub async fn answer(app: &App, scope: &Scope, sql: &str, format: Option<&str>, limits: Option<query::Limits>) -> Result<Response> {
+pub async fn answer(
+    app: &App,
+    scope: &Scope,
+    sql: &str,
+    format: Option<&str>,
+    limits: Option<query::Limits>,
+) -> Result<Response> {
     let found = app.engine.sql(scope, sql, limits).await.map_err(refused)?.collect().await.map_err(refused)?;
     let whole = [("x-chieng-complete", if found.complete { "true" } else { "false" })];
     let typed = |kind: &'static str, body: Vec<u8>| (whole, [(header::CONTENT_TYPE, kind)], body).into_response();
@@ -51,7 +57,9 @@ pub async fn answer(app: &App, scope: &Scope, sql: &str, format: Option<&str>, l
             let body = json!({ "columns": columns, "rows": rows, "complete": found.complete, "reason": found.reason, "took_ms": found.stats.took.as_millis() as u64 });
             (whole, Json(body)).into_response()
         }
-        "arrow" => typed("application/vnd.apache.arrow.stream", encode::arrow_ipc(&found.schema, &found.batches).map_err(refused)?),
+        "arrow" => {
+            typed("application/vnd.apache.arrow.stream", encode::arrow_ipc(&found.schema, &found.batches).map_err(refused)?)
+        }
         format => {
             let (kind, body) = ask::write(&found, format).map_err(refused)?;
             typed(kind, body.into_bytes())

@@ -7,7 +7,6 @@ use detect::Rule;
 use event::Scope;
 use serde_json::{Value, json};
 
-
 use crate::{App, ask, auth::Person, error::Result, time::rfc3339};
 
 pub async fn list(State(app): State<App>, _person: Person) -> Result<Json<Value>> {
@@ -47,7 +46,9 @@ pub async fn list(State(app): State<App>, _person: Person) -> Result<Json<Value>
 /// Datasets that any event of the last 30 days has: from the catalogue, without reading events.
 async fn datasets_seen(app: &App) -> Result<HashSet<String>> {
     let scope = Scope::internal("rules");
-    let rows = ask::rows(app, &scope, "SELECT DISTINCT event.dataset FROM events WHERE event.ingested > now() - INTERVAL '30 days'").await?;
+    let rows =
+        ask::rows(app, &scope, "SELECT DISTINCT event.dataset FROM events WHERE event.ingested > now() - INTERVAL '30 days'")
+            .await?;
     Ok(rows.into_iter().filter_map(|mut row| row.remove("event.dataset")?.as_str().map(str::to_owned)).collect())
 }
 

@@ -157,7 +157,9 @@ pub fn province(app: &App, systems: &[&str]) -> Province {
     let mean = |pick: fn(&Assessment) -> Option<u64>| {
         let values: Vec<u64> = assessments.iter().filter_map(|assessment| pick(assessment)).collect();
         match values.len() as u64 {
-            0 => json!({ "value": null, "reason_vi": "Chưa hệ thống nào đủ căn cứ", "reason_en": "No system has enough grounds yet" }),
+            0 => {
+                json!({ "value": null, "reason_vi": "Chưa hệ thống nào đủ căn cứ", "reason_en": "No system has enough grounds yet" })
+            }
             count => json!({ "value": percent(values.iter().sum::<u64>() / count) }),
         }
     };

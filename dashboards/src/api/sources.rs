@@ -2,11 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use event::{Scope, UNASSIGNED};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -28,7 +24,9 @@ const SKEW_MS: i64 = 5 * 60 * 1000;
 
 pub async fn show(State(app): State<App>, person: Person) -> Result<Json<Value>> {
     if !person.scope.sees_all() {
-        return Err(ApiError::forbidden("sources and unknown senders belong to no single system; people who see all systems see them"));
+        return Err(ApiError::forbidden(
+            "sources and unknown senders belong to no single system; people who see all systems see them",
+        ));
     }
     let ledger = ledger(&app, &person.scope).await?;
     Ok(Json(json!({
@@ -57,7 +55,8 @@ async fn health(app: &App, scope: &Scope, ledger: &[Value]) -> Result<Vec<Value>
         parsers.entry(text(&row, "name")).or_default().push(text(&row, "parser"));
     }
     let facts = app.facts.sources();
-    let names: BTreeSet<String> = facts.iter().map(|fact| fact.name.clone()).chain(heard.keys().cloned()).filter(|name| !name.is_empty()).collect();
+    let names: BTreeSet<String> =
+        facts.iter().map(|fact| fact.name.clone()).chain(heard.keys().cloned()).filter(|name| !name.is_empty()).collect();
     let one = |name: String| {
         let fact = facts.iter().find(|fact| fact.name == name);
         let row = heard.get(&name);

@@ -61,7 +61,11 @@ async fn heard(app: &App, scope: &Scope) -> Result<Heard> {
     );
     for row in ask::rows(app, scope, &sql).await? {
         let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_lowercase();
-        let (system, n, last) = (text("system"), row.get("n").and_then(Value::as_u64).unwrap_or(0), row.get("last").and_then(Value::as_str).unwrap_or_default());
+        let (system, n, last) = (
+            text("system"),
+            row.get("n").and_then(Value::as_u64).unwrap_or(0),
+            row.get("last").and_then(Value::as_str).unwrap_or_default(),
+        );
         let add = |entry: &mut (u64, String)| {
             entry.0 += n;
             if entry.1.as_str() < last {
@@ -170,7 +174,8 @@ fn groups(assessment: &Assessment) -> Vec<Value> {
     }
     let one = |group: &&str| {
         let lines = &by_group[group];
-        let answered: Vec<Verdict> = lines.iter().map(|line| line.verdict.clone()).filter(|verdict| *verdict != Verdict::NotEvaluated).collect();
+        let answered: Vec<Verdict> =
+            lines.iter().map(|line| line.verdict.clone()).filter(|verdict| *verdict != Verdict::NotEvaluated).collect();
         let evaluated = answered.len();
         json!({
             "group": group, "group_vi": lines[0].group.vi, "group_en": group,
@@ -181,7 +186,9 @@ fn groups(assessment: &Assessment) -> Vec<Value> {
 }
 
 fn worst(assessment: &Assessment) -> Vec<Value> {
-    let is_bad = |line: &&RequirementVerdict| matches!(line.verdict, Verdict::Breached | Verdict::Blind | Verdict::Expired | Verdict::Partly(_));
+    let is_bad = |line: &&RequirementVerdict| {
+        matches!(line.verdict, Verdict::Breached | Verdict::Blind | Verdict::Expired | Verdict::Partly(_))
+    };
     let bad = assessment.verdicts.iter().filter(is_bad).take(5);
     bad.map(|line| json!({ "requirement": line.key, "clause": line.clause, "title_vi": line.title.vi, "title_en": line.title.en, "verdict": line.verdict.name() })).collect()
 }
@@ -212,10 +219,12 @@ pub async fn show(State(app): State<App>, person: Person, Path(id): Path<String>
         .collect();
     let mut page = row(&app, &register, system, voices.get(&id), now);
     page["assets"] = assets.into();
-    page["requirements"] = assessment.as_deref().map(|assessment| assessment.verdicts.iter().map(|line| requirement_row(assessment, line)).collect()).unwrap_or_default();
+    let lines =
+        |assessment: &Assessment| assessment.verdicts.iter().map(|line| requirement_row(assessment, line)).collect::<Vec<_>>();
+    page["requirements"] = assessment.as_deref().map(lines).unwrap_or_default().into();
     page["history"] = scores::history(&app, &person.scope, &id).await?.into();
     page["retention"] = retention(assessment.as_deref());
-    page["notes"] = assessment.as_deref().map(|assessment| json!(assessment.notes)).unwrap_or_default();
+    page["notes"] = assessment.as_deref().map_or_else(|| json!([]), |assessment| json!(assessment.notes));
     page["upcoming"] = assessment
         .as_deref()
         .and_then(|assessment| assessment.upcoming.as_ref())
@@ -272,7 +281,8 @@ pub async fn requirement(State(app): State<App>, person: Person, Path((id, key))
     let rows: Vec<Map<String, Value>> = check.map(|check| check.rows.clone()).unwrap_or_default();
     let names: BTreeSet<&String> = rows.iter().flat_map(Map::keys).collect();
     let columns: Vec<Value> = names.iter().map(|name| json!({ "name": name, "type": "keyword" })).collect();
-    page["rows"] = json!({ "columns": columns, "rows": rows, "truncated": check.is_some_and(|check| check.rows_total > check.rows.len()) });
+    page["rows"] =
+        json!({ "columns": columns, "rows": rows, "truncated": check.is_some_and(|check| check.rows_total > check.rows.len()) });
     page["numbers"] = json!(check.map(|check| &check.numbers));
     page["evidence"] = json!([]);
     Ok(Json(page))

@@ -59,7 +59,9 @@ pub async fn create(State(app): State<App>, person: Person, Body(new): Body<New>
     })?;
     let systems = match new.systems {
         Scope::Word(word) if word == "all" => Systems::All,
-        Scope::Word(word) => return Err(ApiError::bad("invalid", format!("systems {word:?} is neither \"all\" nor a list of ids"))),
+        Scope::Word(word) => {
+            return Err(ApiError::bad("invalid", format!("systems {word:?} is neither \"all\" nor a list of ids")));
+        }
         Scope::Ids(ids) => Systems::Only(ids.into_iter().collect()),
     };
     let account = NewUser {
@@ -84,7 +86,12 @@ pub struct Disable {
     disabled: bool,
 }
 
-pub async fn disable(State(app): State<App>, person: Person, Path(name): Path<String>, Body(body): Body<Disable>) -> Result<StatusCode> {
+pub async fn disable(
+    State(app): State<App>,
+    person: Person,
+    Path(name): Path<String>,
+    Body(body): Body<Disable>,
+) -> Result<StatusCode> {
     person.need_admin()?;
     let user = app.state.user_by_name(&name).await?.ok_or_else(|| ApiError::not_found("account"))?;
     if user.id == person.user.id && body.disabled {

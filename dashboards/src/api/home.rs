@@ -53,8 +53,9 @@ pub async fn show(State(app): State<App>, person: Person) -> Result<Json<Value>>
 async fn pulse(app: &App, scope: &Scope) -> Result<Value> {
     let day =
         ask::rows(app, scope, "SELECT count(*) AS n FROM events WHERE event.ingested > now() - INTERVAL '24 hours'").await?;
-    let sql = "SELECT date_trunc('minute', event.ingested) AS t, count(*) AS n FROM events \
-               WHERE event.ingested > now() - INTERVAL '60 minutes' GROUP BY t ORDER BY t";
+    // By the time of receipt; the margin on the time of writing only prunes.
+    let sql = "SELECT date_trunc('minute', event.created) AS t, count(*) AS n FROM events \
+               WHERE event.ingested > now() - INTERVAL '90 minutes' AND event.created > now() - INTERVAL '60 minutes' GROUP BY t ORDER BY t";
     let minutes = ask::rows(app, scope, sql).await?;
     // The last minute is not over: the rate is that of the one before it.
     let last_whole =
@@ -109,9 +110,12 @@ fn empty_books() -> Value {
 
 /// The worst open incidents, a line each.
 async fn incidents_to_see(app: &App, scope: &Scope) -> Result<Vec<Value>> {
-    let filter = IncidentFilter { status: Some(Status::Open), ..IncidentFilter::default() };
-    let mut open = app.state.incidents(scope, &filter).await?;
-    open.retain(|incident| incident.severity >= Severity::High);
+    let mut open = Vec::new();
+    for severity in [Severity::Critical, Severity::High] {
+        let filter =
+            IncidentFilter { status: Some(Status::Open), severity: Some(severity), limit: 6, ..IncidentFilter::default() };
+        open.extend(app.state.incidents(scope, &filter).await?);
+    }
     open.sort_by_key(|incident| std::cmp::Reverse((incident.severity, incident.last_seen)));
     Ok(open
         .iter()

@@ -3,9 +3,11 @@
 //! The log is the outbox. A cursor moves after the record is durable, and each record carries a key by which the store
 //! recognises a repetition, so a crash in between neither loses nor doubles one.
 
+use std::{future::poll_fn, task::Poll};
+
 use event::{
-    Micros, RawBatch,
-    seam::{Refused, Sink},
+    Micros, RawBatch, Receipt,
+    seam::{BoxFuture, Refused, Sink},
 };
 use serde_json::{Value, json};
 use state::{
@@ -29,17 +31,41 @@ pub(crate) async fn follow(state: &State, sink: &dyn Sink, now: Micros) -> crate
         let lines = state.log_after(after, LINES_MAX).await?;
         let Some((last, _)) = lines.last() else { return Ok(sent) };
         let last = last.id as u64;
-        for (line, incident) in &lines {
-            match sink.submit(batch(line, incident.as_ref(), now)).await {
-                Ok(_) => sent += 1,
-                Err(refused) => {
-                    state.advance_cursor(cursors::AUDIT, line.id as u64 - 1).await?;
-                    return Err(crate::Error::Audit(refused));
-                }
+        // All at once: one commit group of the log takes them. Those that were taken before a refusal are known by their keys.
+        let submitted: Vec<_> = lines.iter().map(|(line, incident)| sink.submit(batch(line, incident.as_ref(), now))).collect();
+        let mut refusal = None;
+        for ((line, _), submitted) in lines.iter().zip(joined(submitted).await) {
+            match submitted {
+                Ok(_) if refusal.is_none() => sent += 1,
+                Ok(_) => {}
+                Err(refused) => refusal = refusal.or(Some((line.id, refused))),
             }
+        }
+        if let Some((line, refused)) = refusal {
+            state.advance_cursor(cursors::AUDIT, line as u64 - 1).await?;
+            return Err(crate::Error::Audit(refused));
         }
         state.advance_cursor(cursors::AUDIT, last).await?;
     }
+}
+
+type Submitted = Result<Receipt, Refused>;
+
+/// Drives all submissions at once and returns their answers in order.
+async fn joined(mut waiting: Vec<BoxFuture<'_, Submitted>>) -> Vec<Submitted> {
+    let mut answers: Vec<Option<Submitted>> = waiting.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (future, answer) in waiting.iter_mut().zip(&mut answers) {
+            if answer.is_none()
+                && let Poll::Ready(ready) = future.as_mut().poll(context)
+            {
+                *answer = Some(ready);
+            }
+        }
+        if answers.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    answers.into_iter().flatten().collect()
 }
 
 fn batch(line: &LogEntry, incident: Option<&Incident>, now: Micros) -> RawBatch {

@@ -23,6 +23,7 @@ pub mod policy;
 pub mod retry;
 pub mod schedule;
 pub mod settings;
+pub mod storm;
 pub mod webhook;
 
 mod deliver;

@@ -43,6 +43,7 @@ use crate::{
     policy::Reason,
     schedule::{self, Duty},
     settings::{DAY, HOUR, MINUTE},
+    storm::Storms,
     webhook::Webhooks,
 };
 
@@ -71,6 +72,7 @@ pub struct Responder {
     wake: Notify,
     /// When idle incidents were last closed.
     tidied: AtomicI64,
+    storms: std::sync::Mutex<Storms>,
 }
 
 /// What one round did.
@@ -114,6 +116,7 @@ impl Responder {
             unrecorded: Mutex::default(),
             wake: Notify::new(),
             tidied: AtomicI64::new(0),
+            storms: std::sync::Mutex::default(),
         }))
     }
 
@@ -134,7 +137,7 @@ impl Responder {
             found.into_iter().partition(|one| one.rule.level == Severity::Informational);
         let block = MatchBlock {
             cursor: Some((after, through)),
-            alerts: group::group(&found, &self.settings),
+            alerts: self.calm(group::group(&found, &self.settings)),
             counted: group::counts(&counted),
             join: self.join(),
         };
@@ -143,6 +146,12 @@ impl Responder {
             self.wake.notify_one();
         }
         Ok(changes)
+    }
+
+    /// Holds a storming rule down to one alert a system.
+    fn calm(&self, alerts: Vec<AlertUpsert>) -> Vec<AlertUpsert> {
+        let mut storms = self.storms.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        storms.calm(alerts, self.settings.samples_max, self.clock.now())
     }
 
     /// Does everything that is due now, deliveries included, and returns when it is done.
@@ -182,7 +191,13 @@ impl Responder {
         let mut sends: JoinSet<(i64, Result<bool>)> = JoinSet::new();
         let mut under_way = BTreeSet::new();
         loop {
-            let wait = match self.round(&mut sends, &mut under_way).await {
+            // A round may have much to do after a burst; a stop does not wait for it. What it drops is in the database still.
+            let round = tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                round = self.round(&mut sends, &mut under_way) => round,
+            };
+            let wait = match round {
                 Ok(wait) => wait,
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "failed to work on notifications");

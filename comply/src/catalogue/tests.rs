@@ -1,3 +1,5 @@
+//! Tests of the catalogue: files load, and bad ones are named with line and reason.
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};

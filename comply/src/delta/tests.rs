@@ -1,3 +1,5 @@
+//! Tests of the deltas: the parts of a change sum to the change.
+
 use super::*;
 use crate::{Binding, Scores, seal::SealedCheck, verdict::Share};
 

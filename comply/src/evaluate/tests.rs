@@ -1,3 +1,5 @@
+//! Tests of the evaluation: which framework binds, what each line says, both numbers.
+
 use std::sync::{Arc, Mutex};
 
 use arrow::{

@@ -1,3 +1,5 @@
+//! Tests of the search language: what it reads, and where it points when it cannot.
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Tests of the register: import, dates, attribution, adoption.
+
 use std::net::IpAddr;
 
 use event::{Scope, UNASSIGNED, seam::TableSource};

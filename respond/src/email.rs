@@ -65,7 +65,10 @@ impl Mailer {
                 SmtpTls::None => Tls::None,
             });
         match (&smtp.user, &smtp.password) {
-            (Some(user), Some(password)) => builder = builder.credentials(Credentials::new(user.clone(), password.clone())),
+            (Some(user), Some(password)) => {
+                let password = password.fetch().map_err(|problem| format!("[respond.smtp] password: {problem}"))?;
+                builder = builder.credentials(Credentials::new(user.clone(), password));
+            }
             (None, None) => {}
             _ => return Err("[respond.smtp]: user and password belong together".into()),
         }

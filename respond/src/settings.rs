@@ -1,4 +1,4 @@
-//! How respond behaves: plain data with safe defaults. Secrets arrive resolved; this page never reads the environment.
+//! How respond behaves: plain data with safe defaults. A secret stands here by reference and is fetched when it is needed.
 
 use std::{fmt, path::PathBuf};
 
@@ -103,7 +103,8 @@ pub struct Smtp {
     /// Sender, for example `Chiêng <chieng@tinh.gov.vn>`.
     pub from: String,
     pub user: Option<String>,
-    pub password: Option<String>,
+    /// By reference: `{ file = "/etc/chieng/smtp.password" }` or `{ env = "SMTP_PASSWORD" }`.
+    pub password: Option<Secret>,
     /// PEM file with the authority that signed the mail server's certificate, beside the system's.
     pub ca_file: Option<PathBuf>,
     #[serde(default = "ten")]
@@ -113,6 +114,27 @@ pub struct Smtp {
 impl fmt::Debug for Smtp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Smtp").field("host", &self.host).field("port", &self.port).field("tls", &self.tls).finish_non_exhaustive()
+    }
+}
+
+/// A secret by reference; it never stands in the configuration itself.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+pub enum Secret {
+    Env(String),
+    File(PathBuf),
+}
+
+impl Secret {
+    /// Fetches the secret; surrounding white space is not part of it.
+    pub fn fetch(&self) -> Result<String, String> {
+        let text = match self {
+            Self::Env(name) => std::env::var(name).map_err(|_| format!("environment variable {name} is not set"))?,
+            Self::File(path) => {
+                std::fs::read_to_string(path).map_err(|error| format!("failed to read {}: {error}", path.display()))?
+            }
+        };
+        Ok(text.trim().to_owned())
     }
 }
 

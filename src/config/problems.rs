@@ -45,6 +45,10 @@ pub fn read<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Vec<Probl
             Ok(_) => return Err(problems),
             Err(error) => error,
         };
+        // A key that is missing now may be on the line that was blanked out.
+        if error.message().starts_with("missing field") && !problems.is_empty() {
+            return Err(problems);
+        }
         let line = error.span().map_or(0, |span| current[..span.start.min(current.len())].matches('\n').count() + 1);
         let problem = worded(path, line, error.message());
         let is_new = !problems.contains(&problem);

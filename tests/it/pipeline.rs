@@ -268,3 +268,54 @@ fn unquoted(text: &str) -> String {
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+/// A NetFlow v5 datagram with one flow, laid out as Cisco documents it.
+fn netflow_v5(sent_secs: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut put = |part: &[u8]| bytes.extend_from_slice(part);
+    put(&5_u16.to_be_bytes()); // version
+    put(&1_u16.to_be_bytes()); // count
+    put(&100_000_u32.to_be_bytes()); // uptime, ms
+    put(&sent_secs.to_be_bytes());
+    put(&[0; 12]); // nanoseconds, sequence, engine, sampling
+    put(&[10, 1, 2, 3]); // source
+    put(&[203, 0, 113, 9]); // destination
+    put(&[10, 1, 2, 1]); // next hop
+    put(&[0, 1, 0, 2]); // interfaces
+    put(&7_u32.to_be_bytes()); // packets
+    put(&4_242_u32.to_be_bytes()); // bytes
+    put(&90_000_u32.to_be_bytes()); // first, ms of uptime
+    put(&99_000_u32.to_be_bytes()); // last
+    put(&50_000_u16.to_be_bytes());
+    put(&443_u16.to_be_bytes());
+    put(&[0, 0x1b, 6, 0]); // padding, TCP flags, protocol, type of service
+    put(&[0; 8]); // AS numbers, masks, padding
+    bytes
+}
+
+#[test]
+fn netflow_v5_becomes_rows_of_flows_and_a_broken_datagram_is_kept() {
+    let site = Site::new("[ingest.netflow]\nudp = [\"127.0.0.1:0\"]\n");
+    let server = site.start();
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let now = chrono::Utc::now().timestamp() as u32;
+    udp.send_to(&netflow_v5(now), server.address("netflow")).expect("send");
+    udp.send_to(b"\x00\x05\x00\x1e too short", server.address("netflow")).expect("send");
+    wait_for_count(&site, "SELECT count(*) FROM flows", 1);
+    let rows = site.query(
+        "SELECT source.ip, destination.ip, destination.port, network.transport, network.bytes, network.packets FROM flows \
+         WHERE cidr(destination.ip, '203.0.113.0/24')",
+    );
+    assert_eq!(rows[0]["source.ip"], "10.1.2.3");
+    assert_eq!((rows[0]["destination.port"].as_i64(), rows[0]["network.bytes"].as_i64()), (Some(443), Some(4_242)));
+    assert_eq!(rows[0]["network.transport"], "tcp");
+    let span = site.count("SELECT event.duration FROM events WHERE event.dataset = 'netflow.v5'");
+    assert_eq!(span, 9_000_000_000, "nanoseconds between first and last");
+    wait_for_count(
+        &site,
+        "SELECT count(*) FROM events WHERE event.kind = 'pipeline_error' AND event.original_bytes IS NOT NULL",
+        1,
+    );
+    assert_eq!(site.count("SELECT sum(unaccounted) FROM ledger"), 0);
+    server.stop();
+}

@@ -146,9 +146,11 @@ fn certificate(dir: &Path) -> bool {
 }
 
 fn smtp(port: u16, ca: Option<&Path>) -> respond::settings::Smtp {
+    let password = std::env::temp_dir().join(format!("chieng-smtp-password-{}", std::process::id()));
+    std::fs::write(&password, "mật khẩu\n").unwrap();
     serde_json::from_value(serde_json::json!({
         "host": "localhost", "port": port, "tls": "starttls", "from": "Chiêng <chieng@tinh.example>",
-        "user": "chieng", "password": "mật khẩu", "ca_file": ca, "timeout_seconds": 5,
+        "user": "chieng", "password": { "file": password }, "ca_file": ca, "timeout_seconds": 5,
     }))
     .unwrap()
 }

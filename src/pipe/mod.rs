@@ -5,8 +5,8 @@
 //!                               └───▶ RuleSet::match_batch ─▶ Responder::record ─▶ Store::release
 //! ```
 //!
-//! Storage never waits for detection: when alerts cannot be recorded the block is stored all the same and the log keeps it
-//! (nothing is released), so that detection can read it again from its own cursor.
+//! A block is visible before it is matched. When its alerts cannot be recorded they are tried again: the block is stored all the
+//! same, the next ones wait in the log, and nothing is released, so that after a crash detection reads from its own cursor.
 
 mod block;
 mod flows;

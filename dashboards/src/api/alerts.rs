@@ -44,6 +44,8 @@ pub fn shown(names: &Names, alert: &Alert, events: &[AlertEvent]) -> Value {
     rule["title_vi"] = json!(alert.title_vi);
     rule["title_en"] = json!(alert.title_en);
     rule["level"] = json!(alert.rule_level.name());
+    let description = rule["description"].clone();
+    rule["description_en"] = description;
     let group: Map<String, Value> = alert.group.iter().map(|(field, value)| (field.clone(), json!(value))).collect();
     let mut evidence: Vec<Value> = Vec::new();
     for found in events.iter().flat_map(|event| &event.evidence) {

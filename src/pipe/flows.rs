@@ -3,7 +3,7 @@
 //! Fixed layout only. Templates (v9, IPFIX), sFlow, roll-ups and a columnar table of their own come with the flows issue.
 
 use event::{Event, Value, field};
-use parsers::flows::netflow_v5::FlowV5;
+use parsers::{ecs, flows::netflow_v5::FlowV5};
 
 /// Dataset of the events.
 pub const DATASET: &str = "netflow.v5";
@@ -23,10 +23,7 @@ pub fn fill<'r>(flow: &FlowV5, event: &mut Event<'r>) {
     event.set(field::DESTINATION_IP, Value::Ip(flow.destination.into()));
     event.set(field::RELATED_IP, Value::Ip(flow.source.into()));
     event.set(field::RELATED_IP, Value::Ip(flow.destination.into()));
-    event.set(field::NETWORK_IANA_NUMBER, i64::from(flow.protocol));
-    if let Some(name) = transport(flow.protocol) {
-        event.set(field::NETWORK_TRANSPORT, name);
-    }
+    ecs::protocol(event, i64::from(flow.protocol));
     // ICMP carries its type and code where the destination port would be.
     if matches!(flow.protocol, 6 | 17 | 132) {
         event.set(field::SOURCE_PORT, flow.source_port);
@@ -43,21 +40,4 @@ pub fn fill<'r>(flow: &FlowV5, event: &mut Event<'r>) {
     event.set_extra("netflow.", "source_as", i64::from(flow.source_as));
     event.set_extra("netflow.", "destination_as", i64::from(flow.destination_as));
     event.set_extra("netflow.", "next_hop", Value::Ip(flow.next_hop.into()));
-}
-
-/// IANA protocol numbers, the ones that flows are made of.
-fn transport(protocol: u8) -> Option<&'static str> {
-    Some(match protocol {
-        1 => "icmp",
-        2 => "igmp",
-        6 => "tcp",
-        17 => "udp",
-        41 => "ipv6",
-        47 => "gre",
-        50 => "esp",
-        58 => "ipv6-icmp",
-        89 => "ospf",
-        132 => "sctp",
-        _ => return None,
-    })
 }

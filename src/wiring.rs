@@ -100,7 +100,8 @@ impl Core {
         let sources = ingest::Sources::from_settings(&settings.ingest, parsers)
             .map_err(|problems| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
         let mut respond_settings = settings.respond.clone();
-        if respond_settings.public_url.is_empty() {
+        // Where nobody said otherwise, links in messages lead to this server.
+        if respond_settings.public_url == respond::Settings::default().public_url {
             respond_settings.public_url = public_url(&settings, settings.server.listen);
         }
         let responder = Responder::new(state.clone(), respond_settings, clock.clone(), store.sink())

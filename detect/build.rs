@@ -35,7 +35,9 @@ fn list(name: &str, doc: &str, root: &Path, files: &[PathBuf]) -> String {
         .iter()
         .map(|path| {
             let shown = path.strip_prefix(root).expect("found below it").to_string_lossy().replace('\\', "/");
-            format!("    ({shown:?}, include_str!({:?})),\n", path.to_string_lossy())
+            // Not the absolute path: a target directory may outlive the clone that filled it.
+            let within = format!("/{shown}");
+            format!("    ({shown:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {within:?}))),\n")
         })
         .collect();
     format!("/// {doc}\npub static {name}: &[(&str, &str)] = &[\n{entries}];\n")

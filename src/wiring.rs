@@ -128,8 +128,9 @@ impl Core {
 
     /// Compiles register and tokens into what the pipe reads events against.
     pub async fn learn(&self) -> Result {
-        let fresh =
-            learn(&self.state, self.clock.now()).await.map_err(|error| Failure::of("failed to read the register", &error))?;
+        let failed = |error: state::Error| Failure::of("failed to read the register", &error);
+        let fresh = learn(&self.state, self.clock.now()).await.map_err(failed)?;
+        self.engine.amend(amendments(&self.state, &fresh.register).await.map_err(failed)?);
         *self.knowledge.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -169,6 +170,21 @@ async fn learn(state: &State, now: event::Micros) -> state::Result<Knowledge> {
     let tokens = state.ingest_tokens().await?;
     let token_systems = tokens.into_iter().filter_map(|(_, token)| Some((token.source, token.system?))).collect();
     Ok(Knowledge { register: Arc::new(register), token_systems: Arc::new(token_systems) })
+}
+
+/// Whose past events of adopted senders are, with what the register says of those systems now.
+async fn amendments(state: &State, register: &register::Snapshot) -> state::Result<query::Amendments> {
+    let list = state.amendments(&event::Scope::internal("wiring")).await?;
+    Ok(query::Amendments::new(list.into_iter().map(|amendment| {
+        let system = register.system(&amendment.system);
+        query::Amendment {
+            level: system.map(|system| i64::from(system.level)),
+            organization: system.and_then(|system| system.organization.clone()),
+            address: amendment.address,
+            since: amendment.since,
+            system: amendment.system,
+        }
+    })))
 }
 
 fn engine(settings: &Settings, store: &Arc<Store>, state: &State) -> Result<Arc<Engine>> {

@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc, Weak,
+        Arc, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, Ordering::Release},
     },
     time::{Duration, Instant},
@@ -40,6 +40,7 @@ use tokio::{
 };
 
 use crate::{
+    amend::Amendments,
     dialect,
     error::{Error, ErrorKind, Result},
     flows, functions,
@@ -71,6 +72,7 @@ pub struct Engine {
     base: SessionState,
     schemas: SchemaCache,
     metadata: Arc<MetadataCache>,
+    amendments: RwLock<Arc<Amendments>>,
     turns: Arc<Semaphore>,
     running: Arc<Running>,
     runtime: Option<Runtime>,
@@ -132,6 +134,7 @@ impl Engine {
             base: base_session(&limits),
             schemas: SchemaCache::default(),
             metadata: Arc::default(),
+            amendments: RwLock::default(),
             turns: Arc::new(Semaphore::new(limits.concurrent.max(1))),
             running: Arc::default(),
             runtime: Some(runtime),
@@ -144,6 +147,17 @@ impl Engine {
     /// The engine's own limits.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Takes the amendments of attribution that hold from now on; questions under way keep theirs.
+    pub fn amend(&self, amendments: Amendments) {
+        *self.amendments.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(amendments);
+    }
+
+    /// What an asker sees at this instant: its columns are the ones that can be named.
+    pub(crate) fn view(&self, scope: &Scope) -> View {
+        let amendments = self.amendments.read().unwrap_or_else(PoisonError::into_inner).clone();
+        View::new(&self.source.snapshot(), scope, self.masker.clone(), &self.schemas, amendments)
     }
 
     /// Questions that run at this moment.
@@ -187,7 +201,7 @@ impl Engine {
 
     /// The tables of one asker at this instant.
     fn session(&self, scope: &Arc<Scope>, limits: &Limits, pool: Arc<dyn MemoryPool>, stats: &Arc<ScanStats>) -> Result<Session> {
-        let view = Arc::new(View::new(&self.source.snapshot(), scope, self.masker.clone(), &self.schemas));
+        let view = Arc::new(self.view(scope));
         let schema = MemorySchemaProvider::new();
         let mut names = Tables::default();
         let mut add = |name: &str, table: Arc<dyn datafusion::catalog::TableProvider>| {
@@ -248,11 +262,6 @@ impl Engine {
                 sleep(Duration::from_millis(200)).await;
             }
         });
-    }
-
-    /// Columns of events that the asker can name, with their schema types.
-    pub(crate) fn view(&self, scope: &Scope) -> View {
-        View::new(&self.source.snapshot(), scope, self.masker.clone(), &self.schemas)
     }
 }
 

@@ -14,7 +14,7 @@ use datafusion::arrow::{
 };
 use event::{Field, Privacy, field};
 
-use crate::{mask::Masker, view::View};
+use crate::{amend::Amendments, mask::Masker, view::View};
 
 /// A selection of table columns, as one batch or file can give them.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub(crate) struct Lens {
     pub schema: SchemaRef,
     outputs: Vec<Output>,
     masker: Masker,
+    /// What stored rows are to be read as, where some may be amended.
+    amendments: Option<Arc<Amendments>>,
     /// Columns of the file to read, ascending.
     pub reads: Vec<usize>,
 }
@@ -61,9 +63,15 @@ impl ResidualNames<'_> {
 }
 
 impl Lens {
-    /// `wanted` are columns of the view's schema; `file` is what there is.
-    pub(crate) fn new(view: &View, wanted: &[usize], file: &Schema, residual: ResidualNames<'_>) -> Self {
+    /// `wanted` are columns of the view's schema; `file` is what there is; `may_amend` when its rows are as stored and some of
+    /// them may be amended.
+    pub(crate) fn new(view: &View, wanted: &[usize], file: &Schema, residual: ResidualNames<'_>, may_amend: bool) -> Self {
         let mut reads = Vec::new();
+        let is_amended = |name: &str| may_amend && Amendments::changes(name);
+        let amends = wanted.iter().any(|&column| is_amended(view.schema.field(column).name()));
+        if amends {
+            reads.extend(Amendments::reads().filter_map(|name| file.index_of(name).ok()));
+        }
         let residual_at = file.index_of(field::RESIDUAL.name()).ok();
         let outputs = wanted
             .iter()
@@ -78,6 +86,7 @@ impl Lens {
                 let origin = match (at, in_residual) {
                     (Some(_), false) => Origin::Column(name.clone()),
                     (Some(_), true) => Origin::ColumnThenResidual(name.clone()),
+                    (None, _) if is_amended(name) => Origin::Column(name.clone()),
                     (None, true) => Origin::Residual,
                     (None, false) => Origin::Null,
                 };
@@ -87,7 +96,8 @@ impl Lens {
         reads.sort_unstable();
         reads.dedup();
         let fields: Vec<_> = wanted.iter().map(|&column| view.schema.fields()[column].clone()).collect();
-        Self { schema: Arc::new(Schema::new(fields)), outputs, masker: view.masker.clone(), reads }
+        let amendments = amends.then(|| view.amendments.clone());
+        Self { schema: Arc::new(Schema::new(fields)), outputs, masker: view.masker.clone(), amendments, reads }
     }
 
     /// True when some column's value may be in the residual although the file has a column of that name: then the file's
@@ -98,6 +108,11 @@ impl Lens {
 
     /// Turns a batch with (at least) the columns of `reads` into one with the columns of `schema`.
     pub(crate) fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let amended = match &self.amendments {
+            Some(amendments) => Some(amendments.apply(batch, &|name| self.schema.index_of(name).is_ok())?),
+            None => None,
+        };
+        let batch = amended.as_ref().unwrap_or(batch);
         let rows = batch.num_rows();
         let mut residual = self.look_up(batch);
         let mut nulls: HashMap<DataType, ArrayRef> = HashMap::new();

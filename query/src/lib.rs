@@ -16,6 +16,7 @@
 //! Deliberately absent: writing, user accounts and rights (the caller knows them), any file format but the store's.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod amend;
 pub mod dialect;
 pub mod encode;
 mod engine;
@@ -35,6 +36,7 @@ mod segment;
 mod tables;
 mod view;
 
+pub use amend::{AMENDED, Amendment, Amendments};
 pub use engine::{Engine, Source};
 pub use error::{Error, ErrorKind, Place, Result};
 pub use hunt::{

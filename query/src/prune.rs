@@ -20,7 +20,7 @@ use datafusion::{
 use event::{Micros, field};
 use store::Segment;
 
-use crate::view::View;
+use crate::{amend::Amendments, view::View};
 
 /// The part of a filter that statistics may be asked about.
 pub(crate) fn prunable(view: &View, filter: &Arc<dyn PhysicalExpr>) -> Option<Arc<dyn PhysicalExpr>> {
@@ -36,17 +36,23 @@ pub(crate) fn pruning_predicate(filter: &Arc<dyn PhysicalExpr>, schema: &SchemaR
 }
 
 /// For each segment: may it hold a row that passes?
-pub(crate) fn keep(segments: &[Arc<Segment>], predicate: &PruningPredicate) -> Vec<bool> {
-    predicate.prune(&Statistics(segments)).unwrap_or_else(|_| vec![true; segments.len()])
+pub(crate) fn keep(segments: &[Arc<Segment>], amendments: &Amendments, predicate: &PruningPredicate) -> Vec<bool> {
+    predicate.prune(&Statistics(segments, amendments)).unwrap_or_else(|_| vec![true; segments.len()])
 }
 
 /// The catalogue rows of segments, as the engine's pruning asks for them.
-struct Statistics<'a>(&'a [Arc<Segment>]);
+struct Statistics<'a>(&'a [Arc<Segment>], &'a Amendments);
 
 impl Statistics<'_> {
     fn times(&self, of: impl Fn(&Segment) -> Option<Micros>) -> ArrayRef {
         let values: TimestampMicrosecondArray = self.0.iter().map(|segment| of(segment)).collect();
         Arc::new(values.with_timezone("UTC"))
+    }
+
+    /// The systems that rows of a segment may show.
+    fn systems<'s>(&'s self, segment: &'s Segment) -> impl Iterator<Item = &'s str> {
+        let amended = self.1.concern(&segment.systems).then(|| self.1.systems());
+        segment.systems.iter().map(|entry| entry.system.as_str()).chain(amended.into_iter().flatten())
     }
 
     fn words<'s>(&'s self, of: impl Fn(&'s Segment) -> Option<&'s str>) -> ArrayRef {
@@ -69,7 +75,7 @@ impl Statistics<'_> {
         }
         if name == field::SYSTEM_ID.name() {
             return Some(self.words(|segment| {
-                let systems = segment.systems.iter().map(|entry| entry.system.as_str());
+                let systems = self.systems(segment);
                 if is_max { systems.max() } else { systems.min() }
             }));
         }
@@ -113,7 +119,7 @@ impl PruningStatistics for Statistics<'_> {
             return Some(self.0.iter().map(|segment| judge(&|text| segment.datasets.contains(text))).collect());
         }
         if column.name == field::SYSTEM_ID.name() {
-            let has = |segment: &Segment, text: &str| segment.systems.iter().any(|entry| entry.system == text);
+            let has = |segment: &Segment, text: &str| self.systems(segment).any(|system| system == text);
             return Some(self.0.iter().map(|segment| judge(&|text| has(segment, text))).collect());
         }
         None

@@ -95,25 +95,28 @@ impl Scan {
     /// Rows of one hot batch that pass.
     fn read_hot(&self, hot: &HotBatch) -> Result<RecordBatch> {
         let mut batch = hot.batch.clone();
+        if self.view.amendments.concern(&hot.systems) {
+            batch = self.view.amendments.apply(&batch, &|_| true)?;
+        }
         if let Some(visible) = self.view.rows.visible(&batch) {
             batch = filter_record_batch(&batch, &visible)?;
         }
         self.stats.rows.fetch_add(batch.num_rows() as u64, Relaxed);
         let schema = batch.schema();
         for (filter, columns) in self.filters() {
-            let lens = Lens::new(&self.view, columns, &schema, ResidualNames::Any);
+            let lens = Lens::new(&self.view, columns, &schema, ResidualNames::Any, false);
             let filter = reassign_expr_columns(filter.clone(), &lens.schema)?;
             let passed = evaluate(&filter, &lens.apply(&batch)?)?;
             batch = filter_record_batch(&batch, &passed)?;
         }
-        Ok(Lens::new(&self.view, &self.projection, &schema, ResidualNames::Any).apply(&batch)?)
+        Ok(Lens::new(&self.view, &self.projection, &schema, ResidualNames::Any, false).apply(&batch)?)
     }
 
     /// True when the dynamic filter says that the segment has nothing left to give.
     fn is_out_of_race(&self, segment: &Arc<Segment>) -> Result<bool> {
         let Some(filter) = self.dynamic_now()?.and_then(|filter| prunable(&self.view, &filter)) else { return Ok(false) };
         let Some(predicate) = pruning_predicate(&filter, &self.view.schema) else { return Ok(false) };
-        Ok(!keep(std::slice::from_ref(segment), &predicate)[0])
+        Ok(!keep(std::slice::from_ref(segment), &self.view.amendments, &predicate)[0])
     }
 
     /// Reads one partition's units; returns when all are read, enough rows were sent, or nobody listens.
@@ -177,7 +180,8 @@ impl EventsExec {
         let segments = &scan.view.segments;
         let predicate = scan.filter.as_ref().and_then(|filter| prunable(&scan.view, filter));
         let predicate = predicate.and_then(|filter| pruning_predicate(&filter, &scan.view.schema));
-        let kept = predicate.map_or_else(|| vec![true; segments.len()], |predicate| keep(segments, &predicate));
+        let kept =
+            predicate.map_or_else(|| vec![true; segments.len()], |predicate| keep(segments, &scan.view.amendments, &predicate));
         let skipped = kept.iter().filter(|kept| !**kept).count();
         scan.stats.segments.fetch_add(segments.len() as u64, Relaxed);
         scan.stats.segments_skipped.fetch_add(skipped as u64, Relaxed);

@@ -41,6 +41,7 @@ use event::field;
 use store::Segment;
 
 use crate::{
+    amend::Amendments,
     lens::{Lens, ResidualNames},
     prune::{prunable, pruning_predicate},
     scan::Scan,
@@ -108,8 +109,9 @@ pub(crate) fn read(scan: &Scan, segment: &Segment, batch_rows: usize, send: &mut
         true => ResidualNames::Known(&segment.residual_keys),
         false => ResidualNames::Any,
     };
-    let lens = |columns: &[usize]| Lens::new(&scan.view, columns, &schema, residual);
-    let plan = select_pages(scan, &metadata, &schema, &lens(&scan.filter_columns))?;
+    let may_amend = scan.view.amendments.concern(&segment.systems);
+    let lens = |columns: &[usize]| Lens::new(&scan.view, columns, &schema, residual, may_amend);
+    let plan = select_pages(scan, &metadata, &schema, &lens(&scan.filter_columns), may_amend)?;
     if plan.row_group_indexes().is_empty() {
         return Ok(());
     }
@@ -129,9 +131,11 @@ pub(crate) fn read(scan: &Scan, segment: &Segment, batch_rows: usize, send: &mut
     let columns = |reads: &[usize]| ProjectionMask::roots(metadata.parquet_schema(), reads.iter().copied());
     let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
     if scan.view.rows.is_restricted() {
-        let reads: Vec<usize> = schema.index_of(field::SYSTEM_ID.name()).into_iter().collect();
-        let (rows, stats) = (scan.view.rows.clone(), scan.stats.clone());
+        let decides = if may_amend { Amendments::reads().collect() } else { vec![field::SYSTEM_ID.name()] };
+        let reads: Vec<usize> = decides.iter().filter_map(|name| schema.index_of(name).ok()).collect();
+        let (view, rows, stats) = (scan.view.clone(), scan.view.rows.clone(), scan.stats.clone());
         filters.push(Box::new(ArrowPredicateFn::new(columns(&reads), move |batch| {
+            let batch = if may_amend { view.amendments.apply(&batch, &|_| false)? } else { batch };
             let visible = rows.visible(&batch).unwrap_or_else(|| BooleanArray::from(vec![false; batch.num_rows()]));
             stats.rows.fetch_add(visible.true_count() as u64, Relaxed);
             Ok(visible)
@@ -175,14 +179,20 @@ pub(crate) fn evaluate(filter: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> R
 }
 
 /// Row groups and pages that may hold a row that passes.
-fn select_pages(scan: &Scan, metadata: &ArrowReaderMetadata, schema: &SchemaRef, filter: &Lens) -> Result<ParquetAccessPlan> {
+fn select_pages(
+    scan: &Scan,
+    metadata: &ArrowReaderMetadata,
+    schema: &SchemaRef,
+    filter: &Lens,
+    may_amend: bool,
+) -> Result<ParquetAccessPlan> {
     let groups = metadata.metadata().row_groups();
     let mut plan = ParquetAccessPlan::new_all(groups.len());
     let metrics = ParquetFileMetrics::new(0, "", &ExecutionPlanMetricsSet::new());
     let fixed = scan.filter.as_ref().filter(|_| !filter.has_split_columns()).and_then(|filter| prunable(&scan.view, filter));
     // Dynamic filters are about few columns, in practice those of ORDER BY or a join, none of them split.
     let dynamic = scan.dynamic_now()?.filter(|_| !filter.has_split_columns()).and_then(|filter| prunable(&scan.view, &filter));
-    for filter in fixed.into_iter().chain(dynamic).filter_map(|filter| over_file(&filter, schema, &scan.view.schema)) {
+    for filter in fixed.into_iter().chain(dynamic).filter_map(|filter| over_file(&filter, schema, &scan.view.schema, may_amend)) {
         if let Some(predicate) = pruning_predicate(&filter, schema) {
             let mut by_group = RowGroupAccessPlanFilter::new(plan);
             by_group.prune_by_statistics(schema, metadata.parquet_schema(), groups, &predicate, &metrics);
@@ -194,12 +204,19 @@ fn select_pages(scan: &Scan, metadata: &ArrowReaderMetadata, schema: &SchemaRef,
     Ok(plan)
 }
 
-/// The parts of a filter that are about columns which the file has, in the table's type; numbered as in the file.
-fn over_file(filter: &Arc<dyn PhysicalExpr>, file: &SchemaRef, table: &SchemaRef) -> Option<Arc<dyn PhysicalExpr>> {
+/// The parts of a filter that are about columns which the file has, in the table's type and as they are read; numbered as in
+/// the file.
+fn over_file(
+    filter: &Arc<dyn PhysicalExpr>,
+    file: &SchemaRef,
+    table: &SchemaRef,
+    may_amend: bool,
+) -> Option<Arc<dyn PhysicalExpr>> {
     let is_there = |part: &Arc<dyn PhysicalExpr>| {
         collect_columns(part).iter().all(|column| {
             let (own, shown) = (file.field_with_name(column.name()), table.field_with_name(column.name()));
-            own.is_ok_and(|own| shown.is_ok_and(|shown| own.data_type() == shown.data_type()))
+            let is_same = own.is_ok_and(|own| shown.is_ok_and(|shown| own.data_type() == shown.data_type()));
+            is_same && !(may_amend && Amendments::changes(column.name()))
         })
     };
     let parts = split_conjunction(filter).into_iter().filter(|part| is_there(part));

@@ -17,7 +17,10 @@ use datafusion::arrow::{
 use event::{Field, Privacy, Scope, Systems, UNASSIGNED, field};
 use store::{HotBatch, Segment, Snapshot, SystemClass};
 
-use crate::mask::{Masker, hidden};
+use crate::{
+    amend::Amendments,
+    mask::{Masker, hidden},
+};
 
 /// A snapshot through the eyes of one asker.
 pub(crate) struct View {
@@ -29,6 +32,7 @@ pub(crate) struct View {
     pub masker: Masker,
     /// By column of `schema`: the class to mask it by.
     pub hidden: Vec<Option<Privacy>>,
+    pub amendments: Arc<Amendments>,
 }
 
 impl std::fmt::Debug for View {
@@ -38,9 +42,16 @@ impl std::fmt::Debug for View {
 }
 
 impl View {
-    pub(crate) fn new(snapshot: &Snapshot, scope: &Scope, masker: Masker, schemas: &SchemaCache) -> Self {
+    pub(crate) fn new(
+        snapshot: &Snapshot,
+        scope: &Scope,
+        masker: Masker,
+        schemas: &SchemaCache,
+        amendments: Arc<Amendments>,
+    ) -> Self {
         let rows = RowScope::new(scope);
-        let seen = |systems: &[SystemClass]| rows.sees_some(systems);
+        let adopts = amendments.systems().any(|system| rows.sees(system));
+        let seen = |systems: &[SystemClass]| rows.sees_some(systems) || adopts && amendments.concern(systems);
         let hot: Vec<_> = snapshot.hot.iter().filter(|hot| seen(&hot.systems)).cloned().collect();
         let segments: Vec<_> = snapshot.segments.iter().filter(|segment| seen(&segment.systems)).cloned().collect();
         let schema = match rows.only {
@@ -57,7 +68,7 @@ impl View {
             }
         };
         let hidden = schema.fields().iter().map(|column| hidden(scope, column.name())).collect();
-        Self { hot, segments, schema, rows, masker, hidden }
+        Self { hot, segments, schema, rows, masker, hidden, amendments }
     }
 }
 
@@ -83,6 +94,10 @@ impl RowScope {
 
     pub(crate) fn is_restricted(&self) -> bool {
         self.only.is_some()
+    }
+
+    fn sees(&self, system: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(system))
     }
 
     fn sees_some(&self, systems: &[SystemClass]) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use event::{Scope, UNASSIGNED};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -136,15 +136,31 @@ pub struct Adopt {
     reason: String,
 }
 
-pub async fn adopt(State(app): State<App>, person: Person, Body(adopt): Body<Adopt>) -> Result<StatusCode> {
+/// Answers with the number of stored events that move with the sender.
+pub async fn adopt(State(app): State<App>, person: Person, Body(adopt): Body<Adopt>) -> Result<Json<Value>> {
     person.need_admin()?;
     let author = Author { actor: &person.user.name, at: app.clock.now(), reason: &adopt.reason };
-    let address = adopt.address.parse().map_err(|_| ApiError::bad("invalid", format!("{:?} is no IP address", adopt.address)))?;
+    let address: std::net::IpAddr =
+        adopt.address.parse().map_err(|_| ApiError::bad("invalid", format!("{:?} is no IP address", adopt.address)))?;
     let asset_name = adopt.asset_name.as_deref().filter(|name| !name.trim().is_empty());
-    let adoption = Adoption { address, system: &adopt.system, asset_name, expected_source: true, since: author.at };
+    let (moved, since) = orphans(&app, &person.scope, address).await?;
+    let since = since.map_or(author.at, |since| since.min(author.at));
+    let adoption = Adoption { address, system: &adopt.system, asset_name, expected_source: true, since };
     app.state.adopt_sender(&adoption, &author).await?;
     app.facts.register_changed();
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(json!({ "moved": moved, "since": ask::time(since) })))
+}
+
+/// Number of stored events of a sender that belong to no system, and when the first of them was ingested.
+async fn orphans(app: &App, scope: &Scope, address: std::net::IpAddr) -> Result<(i64, Option<event::Micros>)> {
+    let sql = format!(
+        "SELECT count(*) AS events, CAST(min(event.ingested) AS BIGINT) AS since FROM events WHERE system.id = {} AND log.source.address = {}",
+        ask::literal(UNASSIGNED),
+        ask::literal(&address.to_canonical().to_string())
+    );
+    let rows = ask::rows(app, scope, &sql).await?;
+    let number = |key: &str| rows.first().and_then(|row| row.get(key)).and_then(Value::as_i64);
+    Ok((number("events").unwrap_or(0), number("since")))
 }
 
 fn text(row: &Row, key: &str) -> String {

@@ -1,5 +1,6 @@
 //! Tests of the whole engine, over hot batches and real Parquet files.
 
+mod amend;
 mod answers;
 mod limits;
 mod names;

@@ -4,9 +4,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod adoption;
 mod browser;
 mod cli;
 mod crash;
+mod detection;
 mod harness;
 mod hostile;
 mod pipeline;

@@ -1,0 +1,173 @@
+//! Detection behind publication: takes blocks as the pipe hands them over, or reads them from the log again.
+//!
+//! ```text
+//! Handover ─block─▶ match ─▶ Responder::record ─▶ cursor, Store::release
+//!     └─gap─▶ log ─frames─▶ Processor ─▲
+//! ```
+//!
+//! One path serves three cases: keeping up, lagging (a gap in the handover), and the start after a crash (everything between
+//! the cursor and the store's is a gap). When alerts cannot be recorded they are tried again; storage goes on meanwhile, and
+//! the log is kept until they are.
+
+use std::{
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use event::EventBatch;
+use respond::{EventSummary, Found};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::{BLOCK_BYTES, BLOCK_WAIT, Handover, Pipe, Processor, Rules, handover::Handed, observe, process};
+
+/// Pause before alerts that could not be recorded are tried again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Blocks without a match after which the cursor is written all the same: a restart reads about so many again.
+const QUIET_BLOCKS_MAX: u32 = 64;
+
+pub struct Detector {
+    pipe: Arc<Pipe>,
+    handover: Arc<Handover>,
+    /// Last frame whose alerts are recorded.
+    detected: u64,
+    quiet_blocks: u32,
+    /// For what is read from the log; the pipe's own knows other blocks.
+    processor: Option<Processor>,
+    stop: CancellationToken,
+}
+
+impl Detector {
+    /// Starts at the cursor. When it cannot be read, from the first frame that is in the log.
+    pub async fn new(pipe: Arc<Pipe>, handover: Arc<Handover>, stop: CancellationToken) -> Self {
+        let detected = match pipe.state.cursor(state::cursors::DETECT).await {
+            Ok(detected) => detected,
+            Err(error) => {
+                error!(%error, "failed to read the detection cursor; detection reads the whole log again");
+                0
+            }
+        };
+        let processor = Some(Processor::new(&pipe.node));
+        Self { pipe, handover, detected, quiet_blocks: 0, processor, stop }
+    }
+
+    /// Follows until the pipe has ended and everything visible is matched, or alerts cannot be recorded while stopping.
+    pub async fn run(mut self) {
+        let mut published = self.handover.published();
+        loop {
+            let target = *published.borrow_and_update();
+            while self.detected < target.through {
+                if !self.step(target.through).await {
+                    return;
+                }
+            }
+            if target.is_last || published.changed().await.is_err() {
+                break;
+            }
+        }
+        if let Err(error) = self.pipe.state.advance_cursor(state::cursors::DETECT, self.detected).await {
+            warn!(%error, "failed to keep the detection cursor; the next start matches some blocks again");
+        }
+    }
+
+    /// Does the next block, or the next part of a gap. False when it is no use going on.
+    async fn step(&mut self, target: u64) -> bool {
+        let end = match self.handover.take(self.detected) {
+            Ok(Handed { through, batches, .. }) => return self.settle(through, batches).await,
+            Err(next) => next.map_or(target, |next| next.min(target)),
+        };
+        self.catch_up(end).await
+    }
+
+    /// Reads the frames through `end` from the log. Those that were released were matched before.
+    async fn catch_up(&mut self, end: u64) -> bool {
+        let mut tail = self.pipe.store.tail_from(self.detected);
+        while tail.position() < end {
+            let frames = match tail.next(BLOCK_BYTES, BLOCK_WAIT).await {
+                Ok(frames) => frames.unwrap_or_default(),
+                Err(error) => {
+                    error!(%error, "failed to read the log again; its part that is not matched yet is left to the next start");
+                    return false;
+                }
+            };
+            let wanted: Vec<_> = frames.into_iter().filter(|frame| frame.sequence <= end).collect();
+            let Some(last) = wanted.last().map(|frame| frame.sequence) else { break };
+            let processor = self.processor.take().unwrap_or_else(|| Processor::new(&self.pipe.node));
+            let (processor, block) = process(&self.pipe, processor, wanted).await;
+            self.processor = Some(processor);
+            if !self.settle(last, Arc::new(block.batches)).await {
+                return false;
+            }
+        }
+        if self.detected < end {
+            self.reached(end);
+        }
+        true
+    }
+
+    /// Matches a block and records what it means.
+    async fn settle(&mut self, through: u64, batches: Arc<Vec<EventBatch>>) -> bool {
+        let observations = observe::read(&batches);
+        if let Err(error) = self.pipe.state.observe(&observations).await {
+            warn!(%error, "failed to keep observations");
+        }
+        let found = matches(&self.pipe, batches).await;
+        self.pipe.progress.matches.fetch_add(found.len() as u64, Ordering::Relaxed);
+        self.quiet_blocks = if found.is_empty() { self.quiet_blocks + 1 } else { 0 };
+        while let Err(error) = self.record(through, &found).await {
+            error!(error = chain(&*error), through, "failed to record alerts, trying again; events are stored, the log is kept");
+            tokio::select! {
+                () = tokio::time::sleep(RETRY) => {}
+                () = self.stop.cancelled() => return false,
+            }
+        }
+        self.reached(through);
+        true
+    }
+
+    async fn record(&mut self, through: u64, found: &[Found]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.pipe.responder.record(through, found.to_vec()).await?;
+        if self.quiet_blocks >= QUIET_BLOCKS_MAX {
+            self.pipe.state.advance_cursor(state::cursors::DETECT, through).await?;
+            self.quiet_blocks = 0;
+        }
+        Ok(())
+    }
+
+    fn reached(&mut self, through: u64) {
+        self.detected = through;
+        self.pipe.progress.detected.store(through, Ordering::Relaxed);
+        self.pipe.store.release(through);
+    }
+}
+
+async fn matches(pipe: &Pipe, batches: Arc<Vec<EventBatch>>) -> Vec<Found> {
+    let rules = pipe.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let work = move || batches.iter().flat_map(|batch| matches_of(&rules, batch)).collect();
+    tokio::task::spawn_blocking(work).await.expect("rules do not panic")
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    dashboards::error::chain(error)
+}
+
+fn matches_of(rules: &Rules, batch: &EventBatch) -> Vec<Found> {
+    let one = |found: detect::Match| {
+        let card = &rules.cards[found.rule as usize];
+        Found {
+            rule: card.clone(),
+            event: EventSummary::read(&batch.batch, found.row as usize, &card.group_by),
+            evidence: found
+                .evidence
+                .into_iter()
+                .map(|evidence| respond::Evidence {
+                    identifier: evidence.identifier,
+                    field: evidence.field,
+                    value: evidence.value,
+                })
+                .collect(),
+        }
+    };
+    rules.set.match_batch(batch).into_iter().map(one).collect()
+}

@@ -107,6 +107,13 @@ pub trait Catalogue: Send + Sync {
     /// Takes segments out and puts their tombstones in.
     async fn drop_segments(&self, tombstones: &[Tombstone]) -> Result<()>;
 
+    /// Takes segments out and puts others with the same events in, whole or not at all. Fails with
+    /// [`crate::Error::SegmentGone`] when one to take out is not there.
+    async fn replace_segments(&self, gone: &[String], new: &[Segment]) -> Result<()>;
+
+    /// Returns whether a segment of that name is published.
+    async fn has_segment(&self, id: &str) -> Result<bool>;
+
     /// Returns all tombstones, oldest first.
     async fn tombstones(&self) -> Result<Vec<Tombstone>>;
 

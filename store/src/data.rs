@@ -50,6 +50,41 @@ impl DataFiles {
         synced.map_err(|_| Error::Stopped("syncing a segment"))?.map_err(Error::segment("sync", location))
     }
 
+    /// Starts a file that becomes visible under its name by [`DataFiles::keep`]. Blocking.
+    pub fn create(&self, location: &str) -> Result<File> {
+        let path = self.part(location);
+        let folder = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(folder).map_err(Error::file("create the segment folder", folder))?;
+        File::create(&path).map_err(Error::file("create", path))
+    }
+
+    /// Gives a file that was written whole and synced its name, durably. Blocking.
+    pub fn keep(&self, location: &str) -> Result<()> {
+        let (part, path) = (self.part(location), self.path(location));
+        fs::rename(&part, &path).map_err(Error::file("rename", part))?;
+        sync(&path, &self.root).map_err(Error::file("sync", path))
+    }
+
+    /// Writes a whole file and makes it durable. Blocking.
+    pub fn put_blocking(&self, location: &str, bytes: &[u8]) -> Result<()> {
+        let mut file = self.create(location)?;
+        io::Write::write_all(&mut file, bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(Error::file("write", self.part(location)))?;
+        self.keep(location)
+    }
+
+    /// Removes a file that was not published, whole or not; what stays goes at the next start. Blocking.
+    pub fn discard(&self, location: &str) {
+        for path in [self.part(location), self.path(location)] {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    fn part(&self, location: &str) -> PathBuf {
+        self.root.join(format!("{location}.part"))
+    }
+
     pub async fn remove(&self, location: &str) -> Result<()> {
         match self.objects.delete(&Location::from(location)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),

@@ -28,6 +28,9 @@ pub enum Error {
     /// Another writer moved the store cursor: two processes on one catalogue, or a commit whose answer was lost.
     #[error("the store cursor is at {found}, expected {expected}")]
     CursorMoved { found: u64, expected: u64 },
+    /// Retention or another run was quicker.
+    #[error("segment {segment} is not in the catalogue any more")]
+    SegmentGone { segment: String },
     #[error("failed to {what} segment {segment}")]
     Segment {
         what: &'static str,

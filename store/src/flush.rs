@@ -29,6 +29,8 @@ use crate::{
 
 /// How often upkeep looks whether a flush is due.
 const TICK: Duration = Duration::from_millis(250);
+/// How often upkeep looks whether a compaction is due, after it found none or failed.
+const COMPACTION: Duration = Duration::from_secs(10);
 /// How often retention and the ledger's roll-up run.
 const UPKEEP: Duration = Duration::from_secs(600);
 
@@ -199,6 +201,7 @@ impl Store {
     async fn drop_in_turn(&self, mut tombstones: Vec<Tombstone>) -> Result<Vec<Tombstone>> {
         {
             let _turn = self.turn.acquire().await.map_err(|_| Error::Stopped("the store"))?;
+            self.resolve_replacement().await?;
             // Another run may have been quicker.
             let current = self.snapshot();
             tombstones.retain(|tombstone| current.segments.iter().any(|segment| segment.id == tombstone.segment));
@@ -218,8 +221,14 @@ impl Store {
         let (gone, kept) = next.segments.drain(..).partition(|segment| is_gone(segment));
         next.segments = kept;
         let gone: Vec<Arc<Segment>> = gone;
-        locked(&self.retired).extend(gone.iter().map(|segment| (Arc::downgrade(segment), segment.location.clone())));
+        self.retire_files(&gone);
         self.swap(next);
+    }
+
+    /// Remembers the files of segments that left the snapshot, until their last reader is gone.
+    pub(crate) fn retire_files(&self, gone: &[Arc<Segment>]) {
+        let files = gone.iter().flat_map(|segment| segment.locations().into_iter().map(|file| (Arc::downgrade(segment), file)));
+        locked(&self.retired).extend(files);
     }
 
     /// Removes the files of dropped segments that nobody reads any more. What is left at the end of the process goes at the
@@ -252,6 +261,8 @@ impl Store {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last_upkeep: Option<Instant> = None;
         let mut retry_at = Instant::now();
+        let mut compaction: Option<tokio::task::JoinHandle<bool>> = None;
+        let mut compact_at = Instant::now();
         while !*shutdown.borrow_and_update() {
             tokio::select! {
                 changed = shutdown.changed() => if changed.is_err() { return },
@@ -264,9 +275,49 @@ impl Store {
                 tracing::error!(error = error.chain(), "failed to flush; events stay in memory and in the log");
                 retry_at = Instant::now() + Duration::from_secs(5);
             }
+            // Beside the flushes, not between them: a compaction may take minutes.
+            if compaction.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) && Instant::now() >= compact_at {
+                let goes_on = match compaction.take() {
+                    Some(done) => done.await.unwrap_or(false),
+                    None => true,
+                };
+                compact_at = Instant::now() + if goes_on { Duration::ZERO } else { COMPACTION };
+                if goes_on {
+                    compaction = Some(tokio::spawn(Arc::clone(&self).compact_and_tell()));
+                }
+            }
             if last_upkeep.is_none_or(|at| at.elapsed() >= UPKEEP) {
                 last_upkeep = Some(Instant::now());
                 self.upkeep(&*policy).await;
+            }
+        }
+        self.stopping.store(true, Ordering::Relaxed);
+        if let Some(compaction) = compaction {
+            let _ = compaction.await;
+        }
+    }
+
+    /// Returns whether there may be more to do at once.
+    async fn compact_and_tell(self: Arc<Self>) -> bool {
+        match self.compact_once().await {
+            Ok(Some(done)) => {
+                tracing::info!(
+                    inputs = done.inputs.len(),
+                    outputs = done.outputs.len(),
+                    rows = done.rows,
+                    bytes_read = done.bytes_read,
+                    bytes_written = done.bytes_written,
+                    ms = done.ms,
+                    "compacted segments"
+                );
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                if !self.stopping.load(Ordering::Relaxed) {
+                    tracing::error!(error = error.chain(), "failed to compact; the small segments stay as they are");
+                }
+                false
             }
         }
     }

@@ -14,16 +14,18 @@
 //! * Nothing in the log below the smaller of store cursor and released sequence is needed again; nothing above is removed.
 //!
 //! Deliberately absent: parsing, rules, SQL over events (that is `query`), wall-clock reading (a [`event::seam::Clock`] is
-//! handed in). Compaction, the text index and the chain of proof have their places (segments, catalogue) but not their code.
+//! handed in). The text index and the chain of proof have their places (segments, catalogue) but not their code.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod catalogue;
 mod columns;
+mod compact;
 mod data;
 mod disk;
 mod error;
 mod flush;
 mod ledger;
+pub mod line;
 mod lock;
 mod options;
 mod retention;
@@ -38,6 +40,7 @@ mod wal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use catalogue::{Tombstone, TombstoneSystem};
+pub use compact::{BlockObserver, Compacted, ObserverFactory};
 pub use disk::Disk;
 pub use error::{Error, Result};
 pub use ledger::{Counts, LedgerDelta, LedgerRow, minute_of};
@@ -45,7 +48,7 @@ pub use lock::{DirectoryLock, LOCK_FILE};
 pub use options::{Options, Stats};
 pub use retention::RetentionPolicy;
 pub use segment::SKEW_MAX;
-pub use snapshot::{EXTRA_NAMES_MAX, HotBatch, Segment, Snapshot, SystemClass};
+pub use snapshot::{EXTRA_NAMES_MAX, HotBatch, IndexFile, Segment, Snapshot, SystemClass};
 pub use store::{Processed, Store};
 pub use wal::{Frame, Recovery, Tail};
 

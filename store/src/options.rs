@@ -29,6 +29,14 @@ pub struct Options {
     pub flush_interval_ms: u64,
     /// Hot bytes at which the follower of the log is held back until a flush succeeded.
     pub hot_bytes_max: u64,
+    /// Rows, or bytes, in small files at which compaction does not wait for the end of the hour.
+    pub compact_rows: u64,
+    pub compact_bytes: u64,
+    /// Rows, and bytes about, that compaction holds in memory at a time; a slice becomes a row group.
+    pub compact_slice_rows: u64,
+    pub compact_slice_bytes: u64,
+    /// Bytes of small files that go into one big file at most.
+    pub compact_file_bytes: u64,
     /// How long an idempotency key is remembered.
     pub key_window_ms: u64,
     /// How many idempotency keys are remembered.
@@ -50,6 +58,11 @@ impl Default for Options {
             flush_bytes: 128 << 20,
             flush_interval_ms: 30_000,
             hot_bytes_max: 384 << 20,
+            compact_rows: 1_000_000,
+            compact_bytes: 256 << 20,
+            compact_slice_rows: 512 << 10,
+            compact_slice_bytes: 192 << 20,
+            compact_file_bytes: 2 << 30,
             key_window_ms: 24 * 3_600 * 1_000,
             keys_max: 1_000_000,
         }
@@ -97,4 +110,13 @@ pub struct Stats {
     /// The last failed flush, worded; `None` when the last one went well.
     pub flush_error: Option<String>,
     pub flush_ms_last: u64,
+    /// Small files that wait for compaction.
+    pub compaction_debt_segments: u64,
+    pub compaction_debt_rows: u64,
+    pub compaction_debt_bytes: u64,
+    pub compactions_total: u64,
+    pub compaction_failures_total: u64,
+    /// The last failed compaction, worded; `None` when the last one went well.
+    pub compaction_error: Option<String>,
+    pub compaction_ms_last: u64,
 }

@@ -149,6 +149,9 @@ fn describe(hot: &[Arc<HotBatch>], plan: &Plan, rows: &[RowRef], sequences: (u64
         residual_keys: Arc::clone(&plan.residual_keys),
         residual_complete: plan.residual_complete,
         skewed,
+        level: 0,
+        format: 1,
+        index: None,
     }
 }
 

@@ -19,6 +19,8 @@ use arrow::{
 };
 use event::{Field, Micros, UNASSIGNED, field};
 
+use crate::line::cells::Cells;
+
 /// Names outside the catalogue that a snapshot lists; a sender that invents names must not fill the memory.
 pub const EXTRA_NAMES_MAX: usize = 50_000;
 
@@ -90,6 +92,21 @@ pub struct Segment {
     pub residual_complete: bool,
     /// True when the file holds only rows whose claimed time is more than 24 h off.
     pub skewed: bool,
+    /// 0: written by a flush; 1: written by compaction.
+    pub level: u8,
+    /// 1: every column as it is; 2: with the line store ([`crate::line`]), read through [`crate::line::Layout`]. `schema` has the
+    /// logical columns in both.
+    pub format: u32,
+    /// The text index beside the file, when there is one.
+    pub index: Option<IndexFile>,
+}
+
+/// A file beside a segment that says where words are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexFile {
+    /// Location below the segment folder.
+    pub location: String,
+    pub bytes: u64,
 }
 
 /// The events of one system and log class (a dataset, for now) in a batch or segment.
@@ -135,6 +152,11 @@ impl Snapshot {
 }
 
 impl Segment {
+    /// Locations of all its files.
+    pub(crate) fn locations(&self) -> Vec<String> {
+        std::iter::once(&self.location).chain(self.index.as_ref().map(|index| &index.location)).cloned().collect()
+    }
+
     /// Names outside the field catalogue in this segment, columns and residual keys.
     pub fn extra_names(&self) -> impl Iterator<Item = &str> {
         let columns = self.schema.fields().iter().map(|column| column.name().as_str());
@@ -156,6 +178,11 @@ impl Systems {
         }
     }
 
+    /// What was added so far.
+    pub fn parts(&self) -> Vec<SystemClass> {
+        Self(self.0.clone()).finish()
+    }
+
     pub fn finish(self) -> Vec<SystemClass> {
         let row = |((system, class), (rows, from, to))| SystemClass { system, class, rows, ingested: (from, to) };
         self.0.into_iter().map(row).collect()
@@ -175,14 +202,14 @@ pub(crate) fn systems_of(
     now: Micros,
     rows: impl IntoIterator<Item = usize>,
 ) -> Vec<SystemClass> {
-    let systems = batch.column_by_name(field::SYSTEM_ID.name()).and_then(|column| column.as_string_view_opt());
+    let systems = Cells::by_name(batch, field::SYSTEM_ID.name());
     let times = batch.column_by_name(field::EVENT_INGESTED.name());
     let times = times.and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
     // Neighbouring rows mostly share their system: the last entry is tried first, and there are few entries.
     let mut found: Vec<SystemClass> = Vec::new();
     let mut last = 0;
     for row in rows {
-        let system = systems.filter(|column| column.is_valid(row)).map_or(UNASSIGNED, |column| column.value(row));
+        let system = systems.text(row).unwrap_or(UNASSIGNED);
         let time = times.filter(|column| column.is_valid(row)).map_or(now, |column| column.value(row));
         if found.get(last).is_none_or(|entry| entry.system != system) {
             last = found.iter().position(|entry| entry.system == system).unwrap_or(found.len());

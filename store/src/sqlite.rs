@@ -19,14 +19,15 @@ use sqlx::{
 };
 
 use crate::{
-    Error, Result, Segment, SystemClass,
+    Error, IndexFile, Result, Segment, SystemClass,
     catalogue::{Catalogue, Loaded, Publication, RollUp, Tombstone, TombstoneSystem},
     ledger::{Counts, LedgerRow, REASONS},
     wal::index::{FilePosition, SeenKey},
 };
 
 /// Steps that bring a catalogue up to date, oldest first. Never edit one that was released; the version is their number.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE cursor (
     id INTEGER PRIMARY KEY CHECK (id = 1), through INTEGER NOT NULL, ingested INTEGER NOT NULL, salt INTEGER NOT NULL
 );
@@ -56,7 +57,14 @@ CREATE TABLE tombstone (
     after INTEGER NOT NULL, through INTEGER NOT NULL, ingested_min INTEGER NOT NULL, ingested_max INTEGER NOT NULL,
     systems TEXT NOT NULL, dropped_at INTEGER NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL
 );
-"];
+",
+    "
+ALTER TABLE segment ADD COLUMN level INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE segment ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE segment ADD COLUMN index_location TEXT;
+ALTER TABLE segment ADD COLUMN index_bytes INTEGER;
+",
+];
 
 const LEDGER_UPSERT: &str = "
 INSERT INTO ledger (minute, source, span_seconds, received, parsed, quarantined, merged, events,
@@ -229,6 +237,32 @@ impl Catalogue for SqliteCatalogue {
         tx.commit().await.map_err(failed("commit to"))
     }
 
+    async fn replace_segments(&self, gone: &[String], new: &[Segment]) -> Result<()> {
+        let failed = Error::catalogue;
+        let mut tx = self.pool.begin().await.map_err(failed("write to"))?;
+        for id in gone {
+            let removed = sqlx::query("DELETE FROM segment WHERE id = ?").bind(id).execute(&mut *tx).await;
+            if removed.map_err(failed("write to"))?.rows_affected() != 1 {
+                return Err(Error::SegmentGone { segment: id.clone() });
+            }
+        }
+        for segment in new {
+            write_segment(&mut tx, segment).await.map_err(failed("write to"))?;
+        }
+        let unused = "DELETE FROM columns WHERE id NOT IN (SELECT columns FROM segment)";
+        sqlx::query(unused).execute(&mut *tx).await.map_err(failed("write to"))?;
+        tx.commit().await.map_err(failed("commit to"))
+    }
+
+    async fn has_segment(&self, id: &str) -> Result<bool> {
+        let found: i64 = sqlx::query_scalar("SELECT count(*) FROM segment WHERE id = ?")
+            .bind(id)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(Error::catalogue("read"))?;
+        Ok(found > 0)
+    }
+
     async fn tombstones(&self) -> Result<Vec<Tombstone>> {
         let rows = sqlx::query("SELECT * FROM tombstone ORDER BY number").fetch_all(&self.pool).await;
         let rows = rows.map_err(Error::catalogue("read"))?;
@@ -280,8 +314,9 @@ async fn write_segment(tx: &mut Transaction<'_, Sqlite>, segment: &Segment) -> R
     let id: i64 = sqlx::query_scalar("SELECT id FROM columns WHERE list = ?").bind(&columns).fetch_one(&mut **tx).await?;
     sqlx::query(
         "INSERT INTO segment (id, location, rows, bytes, checksum, after, through, timestamp_min, timestamp_max, ingested_min,
-            ingested_max, datasets, systems, columns, residual_keys, residual_complete, skewed)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            ingested_max, datasets, systems, columns, residual_keys, residual_complete, skewed, level, format, index_location,
+            index_bytes)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&segment.id)
     .bind(&segment.location)
@@ -300,6 +335,10 @@ async fn write_segment(tx: &mut Transaction<'_, Sqlite>, segment: &Segment) -> R
     .bind(to_json(&*segment.residual_keys)?)
     .bind(segment.residual_complete)
     .bind(segment.skewed)
+    .bind(i64::from(segment.level))
+    .bind(i64::from(segment.format))
+    .bind(segment.index.as_ref().map(|index| index.location.clone()))
+    .bind(segment.index.as_ref().map(|index| index.bytes as i64))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -351,7 +390,15 @@ fn read_segment(row: &SqliteRow, schemas: &HashMap<i64, SchemaRef>) -> Result<Se
         residual_keys: Arc::new(from_json::<BTreeSet<String>>(row.try_get("residual_keys")?)?),
         residual_complete: row.try_get("residual_complete")?,
         skewed: row.try_get("skewed")?,
+        level: number(row, "level")? as u8,
+        format: number(row, "format")? as u32,
+        index: read_index(row)?,
     })
+}
+
+fn read_index(row: &SqliteRow) -> Result<Option<IndexFile>, sqlx::Error> {
+    let (location, bytes): (Option<String>, Option<i64>) = (row.try_get("index_location")?, row.try_get("index_bytes")?);
+    Ok(location.zip(bytes).map(|(location, bytes)| IndexFile { location, bytes: bytes as u64 }))
 }
 
 impl From<TombstoneSystem> for SystemClass {
@@ -442,7 +489,7 @@ fn parse_columns(text: &str) -> Result<SchemaRef, sqlx::Error> {
     Ok(Arc::new(Schema::new(columns.into_iter().map(field).collect::<Result<Vec<_>, _>>()?)))
 }
 
-fn type_name(data_type: &DataType) -> &'static str {
+pub(crate) fn type_name(data_type: &DataType) -> &'static str {
     match data_type {
         DataType::Int64 => "long",
         DataType::Float64 => "double",
@@ -453,7 +500,7 @@ fn type_name(data_type: &DataType) -> &'static str {
     }
 }
 
-fn data_type(name: &str) -> Option<DataType> {
+pub(crate) fn data_type(name: &str) -> Option<DataType> {
     Some(match name {
         "text" => DataType::Utf8View,
         "list" => DataType::new_list(DataType::Utf8View, true),

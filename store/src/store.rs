@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, RwLock, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -24,6 +24,7 @@ use crate::{
     Error, LedgerDelta, LedgerRow, Options, Result, Segment, Snapshot, Stats, Tail, Tombstone,
     catalogue::{Catalogue, Loaded},
     columns::conform,
+    compact::{CompactionLog, ObserverFactory, Replacement, debt},
     data::DataFiles,
     flush::{FlushLog, Unresolved},
     ledger::{self, Ledger},
@@ -67,6 +68,13 @@ pub struct Store {
     /// Dropped segments whose file waits for its last reader.
     pub(crate) retired: Mutex<Vec<(Weak<Segment>, String)>>,
     pub(crate) flush_log: Mutex<FlushLog>,
+    /// One compaction at a time.
+    pub(crate) compacting: Semaphore,
+    pub(crate) replacement: Mutex<Option<Replacement>>,
+    pub(crate) compaction_log: Mutex<CompactionLog>,
+    pub(crate) observers: Mutex<Option<ObserverFactory>>,
+    /// True when maintenance ends: a running compaction gives up.
+    pub(crate) stopping: AtomicBool,
     segments_missing: Vec<String>,
     orphans_removed: u64,
     /// Last, so that it is let go of after everything else.
@@ -121,6 +129,11 @@ impl Store {
             unresolved: Mutex::default(),
             retired: Mutex::default(),
             flush_log: Mutex::default(),
+            compacting: Semaphore::new(1),
+            replacement: Mutex::default(),
+            compaction_log: Mutex::default(),
+            observers: Mutex::default(),
+            stopping: AtomicBool::new(false),
             segments_missing,
             orphans_removed,
             options,
@@ -229,6 +242,7 @@ impl Store {
     pub fn stats(&self) -> Stats {
         let (wal, recovery, snapshot) = (self.wal.stats(), &self.wal.recovery, self.snapshot());
         let flush_log = locked(&self.flush_log).clone();
+        let (compaction_log, debt) = (locked(&self.compaction_log).clone(), debt(&snapshot));
         Stats {
             wal_bytes: wal.bytes,
             wal_bytes_max: self.options.wal_bytes_max,
@@ -259,6 +273,13 @@ impl Store {
             flush_failures_total: flush_log.failures,
             flush_error: flush_log.error,
             flush_ms_last: flush_log.ms_last,
+            compaction_debt_segments: debt.segments,
+            compaction_debt_rows: debt.rows,
+            compaction_debt_bytes: debt.bytes,
+            compactions_total: compaction_log.compactions,
+            compaction_failures_total: compaction_log.failures,
+            compaction_error: compaction_log.error,
+            compaction_ms_last: compaction_log.ms_last,
         }
     }
 
@@ -332,12 +353,18 @@ type Checked = (DataFiles, Vec<Arc<Segment>>, Vec<String>, u64);
 
 /// Removes orphans and sets apart segments whose file is missing or has another length than the catalogue says.
 fn check_segments(data: DataFiles, segments: Vec<Segment>) -> Result<Checked> {
-    let known: HashMap<String, u64> = segments.iter().map(|segment| (segment.location.clone(), segment.bytes)).collect();
+    let files = |segment: &Segment| {
+        let index = segment.index.as_ref().map(|index| (index.location.clone(), index.bytes));
+        std::iter::once((segment.location.clone(), segment.bytes)).chain(index).collect::<Vec<_>>()
+    };
+    let known: HashMap<String, u64> = segments.iter().flat_map(files).collect();
     let (orphans, found) = data.remove_orphans(&known).map_err(Error::file("list the segments in", data.path("")))?;
     let (mut present, mut missing) = (Vec::with_capacity(segments.len()), Vec::new());
     for mut segment in segments {
         if found.get(&segment.location) == Some(&segment.bytes) {
             segment.path = data.path(&segment.location);
+            // Without its index a segment is slower, not gone.
+            segment.index = segment.index.filter(|index| found.get(&index.location) == Some(&index.bytes));
             present.push(Arc::new(segment));
         } else {
             let found = found.get(&segment.location);

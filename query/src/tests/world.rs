@@ -224,6 +224,9 @@ fn write_segment(dir: &TempDir, number: usize, batch: &EventBatch, rows: &[&Row]
         residual_keys: Arc::new(has_rare.then(|| "rare.key".to_owned()).into_iter().collect()),
         residual_complete: true,
         skewed: false,
+        level: 0,
+        format: 1,
+        index: None,
     }
 }
 

@@ -14,7 +14,7 @@ use event::{RawBatch, SourceCursor, raw::RefusedReason, seam::Refused};
 
 use super::support::*;
 use crate::{
-    Disk, Error, LedgerRow, Options, Result, Store, Tombstone,
+    Disk, Error, LedgerRow, Options, Result, Segment, Store, Tombstone,
     catalogue::{Catalogue, Loaded, Publication, RollUp},
 };
 
@@ -216,11 +216,11 @@ struct Faulty {
     mode: Arc<AtomicU8>,
 }
 
-const REFUSE: u8 = 1;
+pub const REFUSE: u8 = 1;
 /// Commits, then answers with an error.
-const LOSE_ANSWER: u8 = 2;
+pub const LOSE_ANSWER: u8 = 2;
 /// The same, and the cursor cannot be read either.
-const LOSE_ALL: u8 = 3;
+pub const LOSE_ALL: u8 = 3;
 
 fn broken() -> Error {
     Error::Stopped("the catalogue, by order of the test,")
@@ -259,6 +259,21 @@ impl Catalogue for Faulty {
         self.inner.drop_segments(tombstones).await
     }
 
+    async fn replace_segments(&self, gone: &[String], new: &[Segment]) -> Result<()> {
+        match self.mode.load(Ordering::Relaxed) {
+            0 => self.inner.replace_segments(gone, new).await,
+            REFUSE => Err(broken()),
+            _ => {
+                self.inner.replace_segments(gone, new).await?;
+                Err(broken())
+            }
+        }
+    }
+
+    async fn has_segment(&self, id: &str) -> Result<bool> {
+        if self.mode.load(Ordering::Relaxed) == LOSE_ALL { Err(broken()) } else { self.inner.has_segment(id).await }
+    }
+
     async fn tombstones(&self) -> Result<Vec<Tombstone>> {
         self.inner.tombstones().await
     }
@@ -268,7 +283,7 @@ impl Catalogue for Faulty {
     }
 }
 
-async fn faulty(dir: &Path) -> (Arc<Store>, Arc<AtomicU8>) {
+pub async fn faulty(dir: &Path) -> (Arc<Store>, Arc<AtomicU8>) {
     let mode = Arc::new(AtomicU8::new(0));
     let shared = Arc::clone(&mode);
     let wrap = |inner| Arc::new(Faulty { inner, mode: shared }) as Arc<dyn Catalogue>;

@@ -1,5 +1,5 @@
 //! The store on a real directory, behind a toy pipe. The log under a bad disk is in [`crate::wal::sim`].
 
-mod durability;
+pub mod durability;
 mod reading;
-mod support;
+pub mod support;

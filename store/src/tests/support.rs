@@ -16,7 +16,7 @@ use bumpalo::Bump;
 use event::{BlockBuilder, Event, Micros, RawBatch, field, seam::Clock};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::{Counts, Disk, Frame, LedgerDelta, Options, Processed, Snapshot, Store, Tail, minute_of};
+use crate::{Counts, Disk, Frame, LedgerDelta, Options, Processed, Snapshot, Store, Tail, line::Layout, minute_of};
 
 pub const START: Micros = 1_790_000_000_000_000;
 
@@ -97,8 +97,11 @@ pub async fn drain(store: &Store, tail: &mut Tail, fill: Fill) {
 pub fn plain(_: &mut Event<'_>, _: u64) {}
 
 pub fn segment_rows(path: &Path) -> Vec<RecordBatch> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
-    reader.map(Result::unwrap).collect()
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let layout = Layout::of_file("test", builder.metadata()).unwrap();
+    let decode =
+        |batch| layout.as_ref().map_or_else(|| Ok(RecordBatch::clone(&batch)), |layout| layout.decode_all(&batch)).unwrap();
+    builder.build().unwrap().map(Result::unwrap).map(decode).collect()
 }
 
 /// Every visible event: its id, how often it is there, and its original line.

@@ -1,0 +1,232 @@
+//! Compaction: the small files of flushes (L0) become big, clustered ones with the line store (L1).
+//!
+//! ```text
+//! choose ▶ slice: read, encode, order ▶ row group ─▶ … ▶ sync, rename ▶ one catalogue transaction ▶ one snapshot swap
+//!                                       (orphan if we die here) │ (published if we die here)      files of the inputs go last
+//! ```
+//!
+//! Invariants:
+//! * An event is in an input or in an output, for every reader and after every crash: both change in one transaction.
+//! * The working set is one slice ([`crate::Options::compact_slice_bytes`]), never an hour.
+//! * A file holds rows of one hour of `event.ingested`; skewed rows stay in files of their own.
+//!
+//! Not here: how lines are encoded ([`crate::line`]), what an index is (a [`BlockObserver`] sees the rows and gives the bytes).
+
+mod dictionary;
+mod job;
+mod plan;
+mod slice;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::{sync::Arc, time::Instant};
+
+use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
+use event::Micros;
+
+use crate::{Error, Result, Segment, Store, locked};
+
+/// An hour of `event.ingested`.
+pub(crate) const HOUR: Micros = 3_600 * 1_000_000;
+
+/// Looks on while a file is written; the seam of the text index.
+pub trait BlockObserver: Send {
+    /// Names of the logical columns that [`BlockObserver::rows`] gets, where they occur.
+    fn columns(&self) -> Vec<String>;
+
+    /// Sees the rows of the file, in file order, without gaps. Batches end where row groups end, else they have 8,192 rows.
+    fn rows(&mut self, batch: &RecordBatch) -> Result<()>;
+
+    /// Gives the file that goes beside the segment, if any.
+    fn finish(self: Box<Self>) -> Result<Option<Bytes>>;
+}
+
+/// Makes an observer for each file that compaction writes, by the segment's id.
+pub type ObserverFactory = Arc<dyn Fn(&str) -> Box<dyn BlockObserver> + Send + Sync>;
+
+/// What one compaction did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Ids of the segments that went.
+    pub inputs: Vec<String>,
+    /// Ids of the segments that took their place.
+    pub outputs: Vec<String>,
+    pub rows: u64,
+    pub bytes_read: u64,
+    pub bytes_written: u64,
+    pub ms: u64,
+}
+
+/// What waits, and what was done, for [`crate::Stats`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CompactionLog {
+    pub compactions: u64,
+    pub failures: u64,
+    pub error: Option<String>,
+    pub ms_last: u64,
+}
+
+/// A replacement whose commit was answered with an error, while the catalogue could not be read either.
+pub(crate) struct Replacement {
+    gone: Vec<Arc<Segment>>,
+    new: Vec<Arc<Segment>>,
+}
+
+impl Store {
+    /// Sets who looks on while files are written; before the first compaction.
+    pub fn observe_compaction(&self, factory: ObserverFactory) {
+        *locked(&self.observers) = Some(factory);
+    }
+
+    /// Does the most urgent compaction, if one is due; `None` when nothing is.
+    pub async fn compact_once(self: &Arc<Self>) -> Result<Option<Compacted>> {
+        let now = self.clock.now();
+        self.compact_chosen(move |snapshot, options| plan::choose(snapshot, options, now)).await
+    }
+
+    /// Compacts whatever can be, due or not; for tests, benches and before an export.
+    pub async fn compact_all(self: &Arc<Self>) -> Result<Vec<Compacted>> {
+        let mut done = Vec::new();
+        while let Some(compacted) = self.compact_chosen(|snapshot, options| plan::choose(snapshot, options, Micros::MAX)).await? {
+            done.push(compacted);
+        }
+        Ok(done)
+    }
+
+    async fn compact_chosen(
+        self: &Arc<Self>,
+        choose: impl FnOnce(&crate::Snapshot, &crate::Options) -> Option<plan::Job> + Send + 'static,
+    ) -> Result<Option<Compacted>> {
+        let store = Arc::clone(self);
+        // In a task of its own: a caller that goes away must not leave catalogue and snapshot apart.
+        let task = tokio::spawn(async move {
+            let _compacting = store.compacting.acquire().await.map_err(|_| Error::Stopped("the store"))?;
+            {
+                let _turn = store.turn.acquire().await.map_err(|_| Error::Stopped("the store"))?;
+                store.resolve_replacement().await?;
+            }
+            let Some(job) = choose(&store.snapshot(), &store.options) else { return Ok(None) };
+            let outcome = store.compact_job(job).await;
+            store.note_compaction(&outcome);
+            outcome.map(Some)
+        });
+        let done = task.await.map_err(|_| Error::Stopped("compaction"))?;
+        self.sweep().await;
+        done
+    }
+
+    fn note_compaction(&self, outcome: &Result<Compacted>) {
+        let mut log = locked(&self.compaction_log);
+        match outcome {
+            Ok(done) => {
+                log.compactions += 1;
+                log.error = None;
+                log.ms_last = done.ms;
+            }
+            Err(error) => {
+                log.failures += 1;
+                log.error = Some(error.chain());
+            }
+        }
+    }
+
+    async fn compact_job(self: &Arc<Self>, job: plan::Job) -> Result<Compacted> {
+        let started = Instant::now();
+        let observers = locked(&self.observers).clone();
+        let (store, inputs) = (Arc::clone(self), job.inputs.clone());
+        let new = on_own_thread(move || job::run(&store, &job, observers.as_ref())).await?;
+        let compacted = Compacted {
+            inputs: inputs.iter().map(|segment| segment.id.clone()).collect(),
+            outputs: new.iter().map(|segment| segment.id.clone()).collect(),
+            rows: new.iter().map(|segment| segment.rows).sum(),
+            bytes_read: inputs.iter().map(|segment| segment.bytes).sum(),
+            bytes_written: new.iter().map(|segment| segment.bytes).sum(),
+            ms: started.elapsed().as_millis() as u64,
+        };
+        self.replace(inputs, new.into_iter().map(Arc::new).collect()).await?;
+        Ok(compacted)
+    }
+
+    /// The step from inputs to outputs: in the catalogue, then in memory.
+    async fn replace(&self, gone: Vec<Arc<Segment>>, new: Vec<Arc<Segment>>) -> Result<()> {
+        let _turn = self.turn.acquire().await.map_err(|_| Error::Stopped("the store"))?;
+        let ids: Vec<String> = gone.iter().map(|segment| segment.id.clone()).collect();
+        let rows: Vec<Segment> = new.iter().map(|segment| Segment::clone(segment)).collect();
+        let Err(error) = self.catalogue.replace_segments(&ids, &rows).await else {
+            self.replaced(&gone, new);
+            return Ok(());
+        };
+        *locked(&self.replacement) = Some(Replacement { gone, new });
+        // The commit may have happened all the same.
+        match self.resolve_replacement().await {
+            Ok(true) => Ok(()),
+            _ => Err(error),
+        }
+    }
+
+    /// Finds out what became of a replacement whose answer was lost; the caller holds `turn`. `Ok(true)`: there was one, and it
+    /// happened.
+    pub(crate) async fn resolve_replacement(&self) -> Result<bool> {
+        let target = locked(&self.replacement).as_ref().and_then(|open| open.new.first().map(|segment| segment.id.clone()));
+        let Some(id) = target else { return Ok(false) };
+        let happened = self.catalogue.has_segment(&id).await?;
+        let Some(open) = locked(&self.replacement).take() else { return Ok(false) };
+        if happened {
+            self.replaced(&open.gone, open.new);
+            return Ok(true);
+        }
+        for segment in open.new {
+            // Not published, so nobody reads it; if this fails too, the next start removes it.
+            for location in segment.locations() {
+                let _ = self.data.remove(&location).await;
+            }
+        }
+        Ok(false)
+    }
+
+    fn replaced(&self, gone: &[Arc<Segment>], new: Vec<Arc<Segment>>) {
+        let _publishing = locked(&self.publishing);
+        let mut next = self.snapshot().shallow();
+        let is_gone = |segment: &Arc<Segment>| gone.iter().any(|gone| gone.id == segment.id);
+        // The outputs stand where the first input stood: the order of publication stays that of ingestion.
+        let at = next.segments.iter().position(is_gone).unwrap_or(next.segments.len());
+        let taken: Vec<Arc<Segment>> = next.segments.iter().filter(|segment| is_gone(segment)).cloned().collect();
+        next.segments.retain(|segment| !is_gone(segment));
+        next.segments.splice(at..at, new);
+        self.retire_files(&taken);
+        self.swap(next);
+    }
+}
+
+/// What waits for compaction.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Debt {
+    pub segments: u64,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+pub(crate) fn debt(snapshot: &crate::Snapshot) -> Debt {
+    let waiting = snapshot.segments.iter().filter(|segment| segment.level == 0);
+    waiting.fold(Debt::default(), |debt, segment| Debt {
+        segments: debt.segments + 1,
+        rows: debt.rows + segment.rows,
+        bytes: debt.bytes + segment.bytes,
+    })
+}
+
+/// Runs blocking work on a thread of its own, at the lowest priority: ingest comes first.
+async fn on_own_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    let run = move || {
+        // SAFETY: `setpriority` on thread 0, the calling one, touches no memory; that it may fail is of no consequence.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+        // Nobody waits any more when the runtime is going down.
+        let _ = answer.send(work());
+    };
+    let thread = std::thread::Builder::new().name("compaction".into()).spawn(run);
+    thread.map_err(Error::file("start a thread for", "compaction"))?;
+    answered.await.map_err(|_| Error::Stopped("compaction"))?
+}

@@ -1,0 +1,331 @@
+//! The working set of compaction: the rows of one time slice, read, encoded and put in order.
+//!
+//! A slice is a run of neighbouring L0 segments (or, where one alone is too big, the part of one in a span of
+//! `event.ingested`). Its rows are ordered by (hour of ingestion, dataset, `host.name`, `timestamp`).
+
+use std::{collections::HashMap, fs::File, sync::Arc};
+
+use arrow::{
+    array::{Array, AsArray},
+    compute::{filter_record_batch, kernels::boolean::and},
+    datatypes::{DataType, Field as ArrowField, Int32Type, Schema, TimestampMicrosecondType},
+    record_batch::RecordBatch,
+};
+use event::{Micros, field};
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+    },
+    basic::Encoding,
+    file::metadata::{ParquetMetaData, RowGroupMetaData},
+};
+
+use super::HOUR;
+use crate::{
+    Error, Result, Segment, SystemClass,
+    line::{cells::Cells, encode::Encoder},
+    snapshot::{Systems, systems_of},
+};
+
+const BATCH_ROWS: usize = 16_384;
+
+/// Rows of one dataset and one input batch, in physical form.
+pub(crate) struct Part {
+    pub batch: RecordBatch,
+    pub shapes: Vec<u32>,
+    /// `event.original`, kept only where somebody looks on ([`super::BlockObserver`]).
+    pub logical: Option<RecordBatch>,
+}
+
+/// One row: its sort key and where it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RowRef {
+    pub hour: i64,
+    pub dataset: u32,
+    pub host: u32,
+    pub timestamp: Micros,
+    pub part: u32,
+    pub row: u32,
+}
+
+/// Rows of a slice.
+#[derive(Default)]
+pub(crate) struct Slice {
+    pub parts: Vec<Part>,
+    pub rows: Vec<RowRef>,
+    /// By hour: systems, span of `timestamp`, datasets.
+    pub hours: HashMap<i64, HourFacts>,
+}
+
+#[derive(Default)]
+pub(crate) struct HourFacts {
+    pub systems: Systems,
+    pub timestamp: Option<(Micros, Micros)>,
+}
+
+/// Which rows of which segments are read together.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub segment: Arc<Segment>,
+    /// Only rows ingested from `.0` to before `.1`.
+    pub ingested: Option<(Micros, Micros)>,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+/// Splits segments, in order of ingestion, into slices of at most this many rows and about this many bytes in memory.
+pub(crate) fn plan(segments: &[Arc<Segment>], rows_max: u64, bytes_max: u64) -> Result<Vec<Vec<Piece>>> {
+    let mut slices: Vec<Vec<Piece>> = Vec::new();
+    let (mut rows, mut bytes) = (u64::MAX, 0_u64);
+    for segment in segments {
+        let file = File::open(&segment.path).map_err(Error::file("open segment", &segment.path))?;
+        let metadata =
+            ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(Error::segment("read", &segment.id))?;
+        let groups = metadata.metadata().row_groups();
+        let size: u64 = groups.iter().map(|group| group.total_byte_size().max(0) as u64).sum();
+        let count = segment.rows.div_ceil(rows_max).max(size.div_ceil(bytes_max)).max(1);
+        let (from, to) = segment.ingested;
+        // Rows are spread over the segment's span; a burst makes one part bigger, not wrong.
+        let count = count.min(to.abs_diff(from) + 1);
+        let step = (to.abs_diff(from) + 1).div_ceil(count);
+        for at in 0..count {
+            let start = from.saturating_add_unsigned(step.saturating_mul(at));
+            let piece = Piece {
+                segment: Arc::clone(segment),
+                ingested: (count > 1).then(|| (start, start.saturating_add_unsigned(step))),
+                rows: segment.rows.div_ceil(count),
+                bytes: size.div_ceil(count),
+            };
+            let fits = rows.saturating_add(piece.rows) <= rows_max && bytes.saturating_add(piece.bytes) <= bytes_max;
+            if !fits {
+                slices.push(Vec::new());
+                (rows, bytes) = (0, 0);
+            }
+            rows += piece.rows;
+            bytes += piece.bytes;
+            if let Some(last) = slices.last_mut() {
+                last.push(piece);
+            }
+        }
+    }
+    Ok(slices)
+}
+
+/// Reads a slice.
+pub(crate) fn read(pieces: &[Piece], encoder: &mut Encoder, keep_logical: bool) -> Result<Slice> {
+    let mut slice = Slice::default();
+    let mut order = Order::default();
+    for piece in pieces {
+        read_piece(piece, encoder, keep_logical, &mut slice, &mut order).map_err(|error| match error {
+            Failure::Store(error) => error,
+            Failure::Other(source) => Error::Segment { what: "compact", segment: piece.segment.id.clone(), source },
+        })?;
+    }
+    slice.rows = order.finish();
+    Ok(slice)
+}
+
+enum Failure {
+    Store(Error),
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+fn read_piece(piece: &Piece, encoder: &mut Encoder, keep: bool, slice: &mut Slice, order: &mut Order) -> Result<(), Failure> {
+    let path = &piece.segment.path;
+    let file = File::open(path).map_err(Error::file("open segment", path)).map_err(Failure::Store)?;
+    let plain = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
+    for group in 0..plain.metadata().num_row_groups() {
+        // Dictionaries are read as such, per row group; columns without a value are not read at all.
+        let schema = coded_schema(plain.schema(), plain.metadata(), group);
+        let metadata =
+            ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), ArrowReaderOptions::new().with_schema(Arc::new(schema)))?;
+        let roots = filled_columns(plain.metadata().row_group(group));
+        let mask = ProjectionMask::roots(plain.metadata().file_metadata().schema_descr(), roots);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata)
+            .with_row_groups(vec![group])
+            .with_projection(mask)
+            .with_batch_size(BATCH_ROWS)
+            .build()?;
+        for batch in reader {
+            let mut batch = batch?;
+            if let Some((from, to)) = piece.ingested {
+                batch = in_span(&batch, from, to, piece.segment.ingested)?;
+            }
+            for (dataset, part) in datasets(&batch) {
+                order.add(&part, &dataset, slice, piece.segment.ingested.1);
+                let encoded = encoder.encode(&dataset, &part)?;
+                slice.parts.push(Part { batch: encoded.batch, shapes: encoded.shapes, logical: keep.then_some(part) });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The schema with text columns as dictionaries where the row group has them so throughout.
+fn coded_schema(schema: &Schema, metadata: &ParquetMetaData, group: usize) -> Schema {
+    let group = metadata.row_group(group);
+    let coded = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let fields = schema.fields().iter().map(|column| {
+        let is_coded =
+            *column.data_type() == DataType::Utf8View
+                && group.columns().iter().find(|chunk| chunk.column_path().parts() == [column.name().as_str()]).is_some_and(
+                    |chunk| chunk.page_encoding_stats_mask().is_some_and(|mask| mask.is_only(Encoding::RLE_DICTIONARY)),
+                );
+        if is_coded { ArrowField::new(column.name(), coded.clone(), true) } else { (**column).clone() }
+    });
+    Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
+}
+
+fn filled_columns(group: &RowGroupMetaData) -> Vec<usize> {
+    let schema = group.schema_descr();
+    let is_empty = |leaf: usize| {
+        let nulls = group.column(leaf).statistics().and_then(|statistics| statistics.null_count_opt());
+        // A null list counts as one null value as well.
+        nulls == Some(group.column(leaf).num_values().max(0) as u64)
+    };
+    let mut roots: Vec<usize> =
+        (0..schema.num_columns()).filter(|leaf| !is_empty(*leaf)).map(|leaf| schema.get_column_root_idx(leaf)).collect();
+    roots.dedup();
+    roots
+}
+
+fn in_span(
+    batch: &RecordBatch,
+    from: Micros,
+    to: Micros,
+    whole: (Micros, Micros),
+) -> Result<RecordBatch, arrow::error::ArrowError> {
+    use arrow::{array::TimestampMicrosecondArray, compute::kernels::cmp};
+    let column =
+        batch.column_by_name(field::EVENT_INGESTED.name()).and_then(|array| array.as_primitive_opt::<TimestampMicrosecondType>());
+    // Rows without the time count as ingested last.
+    let times: TimestampMicrosecondArray = match column {
+        Some(column) => column.iter().map(|time| Some(time.unwrap_or(whole.1))).collect(),
+        None => std::iter::repeat_n(Some(whole.1), batch.num_rows()).collect(),
+    };
+    let kept = and(
+        &cmp::gt_eq(&times, &TimestampMicrosecondArray::new_scalar(from))?,
+        &cmp::lt(&times, &TimestampMicrosecondArray::new_scalar(to))?,
+    )?;
+    filter_record_batch(batch, &kept)
+}
+
+/// Runs of rows of one dataset.
+fn datasets(batch: &RecordBatch) -> Vec<(String, RecordBatch)> {
+    let cells = Cells::by_name(batch, field::EVENT_DATASET.name());
+    let mut found = Vec::new();
+    let mut start = 0;
+    while start < batch.num_rows() {
+        let dataset = cells.text(start).unwrap_or_default();
+        let end =
+            (start..batch.num_rows()).find(|row| cells.text(*row).unwrap_or_default() != dataset).unwrap_or(batch.num_rows());
+        found.push((dataset.to_owned(), without_nulls(&batch.slice(start, end - start))));
+        start = end;
+    }
+    found
+}
+
+/// Leaves out columns without a value in these rows.
+fn without_nulls(batch: &RecordBatch) -> RecordBatch {
+    let at: Vec<usize> = (0..batch.num_columns()).filter(|at| batch.column(*at).null_count() < batch.num_rows()).collect();
+    batch.project(&at).expect("the columns are the batch's own")
+}
+
+/// Collects sort keys; datasets and hosts are numbered as they come and ranked at the end.
+#[derive(Default)]
+struct Order {
+    rows: Vec<RowRef>,
+    datasets: HashMap<String, u32>,
+    hosts: HashMap<String, u32>,
+}
+
+impl Order {
+    fn add(&mut self, batch: &RecordBatch, dataset: &str, slice: &mut Slice, ingested_last: Micros) {
+        let next = self.datasets.len() as u32;
+        let dataset_number = *self.datasets.entry(dataset.to_owned()).or_insert(next);
+        let hosts = Cells::by_name(batch, field::HOST_NAME.name());
+        let timestamps = Cells::by_name(batch, field::TIMESTAMP.name());
+        let ingested = Cells::by_name(batch, field::EVENT_INGESTED.name());
+        let part = slice.parts.len() as u32;
+        let mut last: Option<(&str, u32)> = None;
+        let mut by_hour: Vec<(i64, Vec<usize>)> = Vec::new();
+        for row in 0..batch.num_rows() {
+            let host = match (hosts.text(row), last) {
+                (None, _) => u32::MAX,
+                (Some(name), Some((known, number))) if name == known => number,
+                (Some(name), _) => {
+                    let next = self.hosts.len() as u32;
+                    let number = match self.hosts.get(name) {
+                        Some(number) => *number,
+                        None => *self.hosts.entry(name.to_owned()).or_insert(next),
+                    };
+                    last = Some((name, number));
+                    number
+                }
+            };
+            let time = ingested.date(row).unwrap_or(ingested_last);
+            let claimed = timestamps.date(row);
+            let hour = time.div_euclid(HOUR);
+            self.rows.push(RowRef {
+                hour,
+                dataset: dataset_number,
+                host,
+                timestamp: claimed.unwrap_or(time),
+                part,
+                row: row as u32,
+            });
+            match by_hour.last_mut() {
+                Some((last, rows)) if *last == hour => rows.push(row),
+                _ => by_hour.push((hour, vec![row])),
+            }
+            if let Some(claimed) = claimed {
+                let facts = slice.hours.entry(hour).or_default();
+                facts.timestamp =
+                    Some(facts.timestamp.map_or((claimed, claimed), |span| (span.0.min(claimed), span.1.max(claimed))));
+            }
+        }
+        for (hour, rows) in by_hour {
+            let parts: Vec<SystemClass> = systems_of(batch, dataset, ingested_last, rows);
+            let facts = slice.hours.entry(hour).or_default();
+            parts.iter().for_each(|part| facts.systems.add(part));
+        }
+    }
+
+    fn finish(mut self) -> Vec<RowRef> {
+        let datasets = ranks(self.datasets);
+        let hosts = ranks(self.hosts);
+        for row in &mut self.rows {
+            row.dataset = datasets[row.dataset as usize];
+            if row.host != u32::MAX {
+                row.host = hosts[row.host as usize];
+            }
+        }
+        // Stable, because the inputs are runs in this order already.
+        self.rows.sort();
+        self.rows
+    }
+}
+
+/// For each number its place among the sorted names.
+fn ranks(names: HashMap<String, u32>) -> Vec<u32> {
+    let mut sorted: Vec<(String, u32)> = names.into_iter().collect();
+    sorted.sort_unstable();
+    let mut ranks = vec![0; sorted.len()];
+    for (rank, (_, number)) in sorted.into_iter().enumerate() {
+        ranks[number as usize] = rank as u32;
+    }
+    ranks
+}
+
+/// The keys and values of a column that is a dictionary.
+pub(crate) fn as_coded(array: &dyn Array) -> Option<(&arrow::array::Int32Array, &arrow::array::StringArray)> {
+    let coded = array.as_dictionary_opt::<Int32Type>()?;
+    Some((coded.keys(), coded.values().as_string_opt::<i32>()?))
+}

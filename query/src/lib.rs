@@ -21,6 +21,7 @@ pub mod dialect;
 pub mod encode;
 mod engine;
 mod error;
+mod file;
 mod flows;
 pub mod functions;
 mod hunt;

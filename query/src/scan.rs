@@ -32,9 +32,10 @@ use event::Micros;
 use store::{HotBatch, Segment};
 
 use crate::{
+    file::MetadataCache,
     lens::{Lens, ResidualNames},
     prune::{keep, prunable, pruning_predicate},
-    segment::{self, MetadataCache, evaluate},
+    segment::{self, evaluate},
     view::View,
 };
 

@@ -7,11 +7,7 @@
 //! The order of the three row filters is the safety property: the filter of a statement only ever sees rows in scope,
 //! and only the masked values of what the asker may not read.
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
-};
+use std::{cmp::Reverse, fs::File, sync::Arc, sync::atomic::Ordering::Relaxed};
 
 use datafusion::{
     arrow::{
@@ -22,15 +18,12 @@ use datafusion::{
     },
     common::{DataFusionError, Result},
     datasource::physical_plan::parquet::{
-        PagePruningAccessPlanFilter, ParquetAccessPlan, ParquetFileMetrics, RowGroupAccessPlanFilter,
+        PagePruningAccessPlanFilter, ParquetAccessPlan, ParquetFileMetrics, RowGroupAccess, RowGroupAccessPlanFilter,
     },
-    parquet::arrow::{
-        ProjectionMask,
-        arrow_reader::{
-            ArrowPredicate, ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter,
-        },
+    parquet::{
+        arrow::arrow_reader::{ArrowPredicate, ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter},
+        file::{metadata::RowGroupMetaData, statistics::Statistics},
     },
-    parquet::file::metadata::PageIndexPolicy,
     physical_expr::{
         PhysicalExpr, conjunction_opt, split_conjunction,
         utils::{collect_columns, reassign_expr_columns},
@@ -42,130 +35,173 @@ use store::Segment;
 
 use crate::{
     amend::Amendments,
+    file::Open,
     lens::{Lens, ResidualNames},
     prune::{prunable, pruning_predicate},
     scan::Scan,
 };
 
-/// Bytes of file metadata kept for the next question.
-const CACHE_BYTES_MAX: usize = 64 << 20;
-
-/// Parsed footers and page indexes of segments that were read lately.
-#[derive(Default)]
-pub(crate) struct MetadataCache(Mutex<Cached>);
-
-#[derive(Default)]
-struct Cached {
-    entries: HashMap<String, (ArrowReaderMetadata, usize, u64)>,
-    bytes: usize,
-    clock: u64,
-}
-
-impl MetadataCache {
-    fn get(&self, segment: &Segment, file: &File) -> Result<ArrowReaderMetadata> {
-        if let Ok(mut cached) = self.0.lock() {
-            cached.clock += 1;
-            let now = cached.clock;
-            if let Some((metadata, _, used)) = cached.entries.get_mut(&segment.id) {
-                *used = now;
-                return Ok(metadata.clone());
-            }
-        }
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(file, options)?;
-        let bytes = metadata.metadata().memory_size();
-        if let Ok(mut cached) = self.0.lock() {
-            let now = cached.clock;
-            if cached.entries.insert(segment.id.clone(), (metadata.clone(), bytes, now)).is_none() {
-                cached.bytes += bytes;
-            }
-            cached.shrink();
-        }
-        Ok(metadata)
-    }
-}
-
-impl Cached {
-    fn shrink(&mut self) {
-        while self.bytes > CACHE_BYTES_MAX {
-            let Some(oldest) = self.entries.iter().min_by_key(|(_, (_, _, used))| *used).map(|(id, _)| id.clone()) else {
-                return;
-            };
-            if let Some((_, bytes, _)) = self.entries.remove(&oldest) {
-                self.bytes -= bytes;
-            }
-        }
-    }
-}
-
-/// Reads the rows of one segment that pass; stops early when `send` returns false.
+/// Reads the rows of one segment that pass, newest row group first; stops early when `send` returns false.
 pub(crate) fn read(scan: &Scan, segment: &Segment, batch_rows: usize, send: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
     let file = File::open(&segment.path).map_err(|error| {
         DataFusionError::from(crate::Error::failed(format!("failed to open segment {}: {error}", segment.id)))
     })?;
-    let metadata = scan.metadata.get(segment, &file)?;
-    let schema = metadata.schema().clone();
-    let residual = match segment.residual_complete {
-        true => ResidualNames::Known(&segment.residual_keys),
-        false => ResidualNames::Any,
-    };
-    let may_amend = scan.view.amendments.concern(&segment.systems);
-    let lens = |columns: &[usize]| Lens::new(&scan.view, columns, &schema, residual, may_amend);
-    let plan = select_pages(scan, &metadata, &schema, &lens(&scan.filter_columns), may_amend)?;
-    if plan.row_group_indexes().is_empty() {
-        return Ok(());
-    }
-    let groups = metadata.metadata().row_groups();
-    let indexes = plan.row_group_indexes();
-    scan.stats.row_groups_skipped.fetch_add((groups.len() - indexes.len()) as u64, Relaxed);
-    let selection = plan.into_overall_row_selection(groups)?;
-    if !scan.view.rows.is_restricted() {
-        let rows = selection.as_ref().map_or_else(
-            || indexes.iter().map(|&at| groups[at].num_rows() as u64).sum(),
-            |selection| selection.row_count() as u64,
-        );
-        scan.stats.rows.fetch_add(rows, Relaxed);
-    }
+    let open = scan.metadata.get(segment, &file)?;
+    let reading = Reading { scan, segment, may_amend: scan.view.amendments.concern(&segment.systems), open };
+    reading.run(&file, batch_rows, send)
+}
 
-    let output = lens(&scan.projection);
-    let columns = |reads: &[usize]| ProjectionMask::roots(metadata.parquet_schema(), reads.iter().copied());
-    let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
-    if scan.view.rows.is_restricted() {
-        let decides = if may_amend { Amendments::reads().collect() } else { vec![field::SYSTEM_ID.name()] };
-        let reads: Vec<usize> = decides.iter().filter_map(|name| schema.index_of(name).ok()).collect();
-        let (view, rows, stats) = (scan.view.clone(), scan.view.rows.clone(), scan.stats.clone());
-        filters.push(Box::new(ArrowPredicateFn::new(columns(&reads), move |batch| {
-            let batch = if may_amend { view.amendments.apply(&batch, &|_| false)? } else { batch };
-            let visible = rows.visible(&batch).unwrap_or_else(|| BooleanArray::from(vec![false; batch.num_rows()]));
-            stats.rows.fetch_add(visible.true_count() as u64, Relaxed);
-            Ok(visible)
-        })));
-    }
-    for (filter, at) in scan.filters() {
-        let lens = lens(at);
-        let mask = columns(&lens.reads);
-        let filter = reassign_expr_columns(filter.clone(), &lens.schema)?;
-        filters.push(Box::new(ArrowPredicateFn::new(mask, move |batch| evaluate(&filter, &lens.apply(&batch)?))));
-    }
+/// One segment and one question.
+struct Reading<'a> {
+    scan: &'a Scan,
+    segment: &'a Segment,
+    open: Open,
+    may_amend: bool,
+}
 
-    let mask = columns(&output.reads);
-    let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
-        .with_batch_size(batch_rows)
-        .with_row_groups(indexes)
-        .with_projection(mask)
-        .with_row_filter(RowFilter::new(filters));
-    if let Some(selection) = selection {
-        builder = builder.with_row_selection(selection);
-    }
-    if let Some(limit) = scan.limit {
-        builder = builder.with_limit(limit);
-    }
-    for batch in builder.build()? {
-        if !send(output.apply(&batch?)?) {
-            return Ok(());
+impl Reading<'_> {
+    fn run(&self, file: &File, batch_rows: usize, send: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
+        let plan = self.select_pages()?;
+        let groups = self.open.metadata.metadata().row_groups();
+        let mut chosen = plan.row_group_indexes();
+        self.scan.stats.row_groups_skipped.fetch_add((groups.len() - chosen.len()) as u64, Relaxed);
+        chosen.sort_by_key(|&at| Reverse(newest(&groups[at])));
+        let output = self.lens(&self.scan.projection);
+        for at in chosen {
+            // The filter of ORDER BY … LIMIT rises while rows come in.
+            if !self.scan.dynamic.is_empty() && self.is_out_of_race(at)? {
+                self.scan.stats.row_groups_skipped.fetch_add(1, Relaxed);
+                continue;
+            }
+            let selection = match &plan.inner()[at] {
+                RowGroupAccess::Selection(selection) => Some(selection.clone()),
+                RowGroupAccess::Scan => None,
+                RowGroupAccess::Skip => continue,
+            };
+            if !self.scan.view.rows.is_restricted() {
+                let rows = selection.as_ref().map_or_else(|| groups[at].num_rows() as u64, |chosen| chosen.row_count() as u64);
+                self.scan.stats.rows.fetch_add(rows, Relaxed);
+            }
+            let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, self.open.metadata.clone())
+                .with_batch_size(batch_rows)
+                .with_row_groups(vec![at])
+                .with_projection(self.open.mask(&output.reads))
+                .with_row_filter(RowFilter::new(self.filters()?));
+            if let Some(selection) = selection {
+                builder = builder.with_row_selection(selection);
+            }
+            if let Some(limit) = self.scan.limit {
+                builder = builder.with_limit(limit);
+            }
+            for batch in builder.build()? {
+                if !send(output.apply(&self.open.decode(batch?, &output.reads)?)?) {
+                    return Ok(());
+                }
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn lens(&self, columns: &[usize]) -> Lens {
+        let residual = match self.segment.residual_complete {
+            true => ResidualNames::Known(&self.segment.residual_keys),
+            false => ResidualNames::Any,
+        };
+        Lens::new(&self.scan.view, columns, &self.open.schema, residual, self.may_amend)
+    }
+
+    /// The row filters in the order in which they apply: scope, then what the statement says, then what rises.
+    fn filters(&self) -> Result<Vec<Box<dyn ArrowPredicate>>> {
+        let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
+        if self.scan.view.rows.is_restricted() {
+            let decides = if self.may_amend { Amendments::reads().collect() } else { vec![field::SYSTEM_ID.name()] };
+            let reads: Vec<usize> = decides.iter().filter_map(|name| self.open.schema.index_of(name).ok()).collect();
+            let (view, stats, open, may_amend) =
+                (self.scan.view.clone(), self.scan.stats.clone(), self.open.clone(), self.may_amend);
+            filters.push(Box::new(ArrowPredicateFn::new(self.open.mask(&reads), move |batch| {
+                let batch = open.decode(batch, &reads)?;
+                let batch = if may_amend { view.amendments.apply(&batch, &|_| false)? } else { batch };
+                let visible = view.rows.visible(&batch).unwrap_or_else(|| BooleanArray::from(vec![false; batch.num_rows()]));
+                stats.rows.fetch_add(visible.true_count() as u64, Relaxed);
+                Ok(visible)
+            })));
+        }
+        for (filter, at) in self.scan.filters() {
+            let lens = self.lens(at);
+            let filter = reassign_expr_columns(filter.clone(), &lens.schema)?;
+            let open = self.open.clone();
+            filters.push(Box::new(ArrowPredicateFn::new(self.open.mask(&lens.reads), move |batch| {
+                evaluate(&filter, &lens.apply(&open.decode(batch, &lens.reads)?)?)
+            })));
+        }
+        Ok(filters)
+    }
+
+    /// Row groups and pages that may hold a row that passes.
+    fn select_pages(&self) -> Result<ParquetAccessPlan> {
+        let metadata = self.open.metadata.metadata();
+        let mut plan = ParquetAccessPlan::new_all(metadata.num_row_groups());
+        let lens = self.lens(&self.scan.filter_columns);
+        let fixed = self.scan.filter.as_ref().filter(|_| !lens.has_split_columns());
+        let fixed = fixed.and_then(|filter| prunable(&self.scan.view, filter));
+        for filter in fixed.into_iter().chain(self.rising()?).filter_map(|filter| self.over_file(&filter)) {
+            plan = self.prune_groups(plan, &filter);
+            let schema = self.open.metadata.schema();
+            let by_page = PagePruningAccessPlanFilter::new(&filter, schema.clone());
+            plan = by_page.prune_plan_with_page_index(plan, schema, self.open.metadata.parquet_schema(), metadata, &metrics());
+        }
+        Ok(plan)
+    }
+
+    /// The dynamic filters as they stand. They are about few columns, in practice those of ORDER BY or a join, none of them split.
+    fn rising(&self) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+        Ok(self.scan.dynamic_now()?.and_then(|filter| prunable(&self.scan.view, &filter)))
+    }
+
+    fn is_out_of_race(&self, group: usize) -> Result<bool> {
+        let Some(filter) = self.rising()?.and_then(|filter| self.over_file(&filter)) else { return Ok(false) };
+        let mut plan = ParquetAccessPlan::new_none(self.open.metadata.metadata().num_row_groups());
+        plan.scan(group);
+        Ok(!self.prune_groups(plan, &filter).should_scan(group))
+    }
+
+    fn prune_groups(&self, plan: ParquetAccessPlan, filter: &Arc<dyn PhysicalExpr>) -> ParquetAccessPlan {
+        let (schema, metadata) = (self.open.metadata.schema(), self.open.metadata.metadata());
+        let Some(predicate) = pruning_predicate(filter, schema) else { return plan };
+        let mut by_group = RowGroupAccessPlanFilter::new(plan);
+        let parquet = self.open.metadata.parquet_schema();
+        by_group.prune_by_statistics(schema, parquet, metadata.row_groups(), &predicate, &metrics());
+        by_group.build()
+    }
+
+    /// The parts of a filter that are about columns which the file has, in the table's type and as they are read; numbered as in
+    /// the file.
+    fn over_file(&self, filter: &Arc<dyn PhysicalExpr>) -> Option<Arc<dyn PhysicalExpr>> {
+        let (file, table): (&SchemaRef, _) = (self.open.metadata.schema(), &self.scan.view.schema);
+        let is_there = |part: &Arc<dyn PhysicalExpr>| {
+            collect_columns(part).iter().all(|column| {
+                let name = column.name();
+                let (own, shown) = (file.field_with_name(name), table.field_with_name(name));
+                let is_same = own.is_ok_and(|own| shown.is_ok_and(|shown| own.data_type() == shown.data_type()));
+                is_same && self.open.is_plain(name) && !(self.may_amend && Amendments::changes(name))
+            })
+        };
+        let parts = split_conjunction(filter).into_iter().filter(|part| is_there(part));
+        conjunction_opt(parts.filter_map(|part| reassign_expr_columns(part.clone(), file).ok()))
+    }
+}
+
+fn metrics() -> ParquetFileMetrics {
+    ParquetFileMetrics::new(0, "", &ExecutionPlanMetricsSet::new())
+}
+
+/// Latest claimed time in a row group, by its statistics.
+fn newest(group: &RowGroupMetaData) -> Option<i64> {
+    let column = group.columns().iter().find(|column| column.column_path().parts() == [field::TIMESTAMP.name()])?;
+    match column.statistics()? {
+        Statistics::Int64(values) => values.max_opt().copied(),
+        _ => None,
+    }
 }
 
 /// Evaluates a condition: true, or not (false and unknown).
@@ -176,49 +212,4 @@ pub(crate) fn evaluate(filter: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> R
         Some(value) => Ok(value.clone()),
         None => Err(ArrowError::ComputeError(format!("a condition must be true or false, not {}", value.data_type()))),
     }
-}
-
-/// Row groups and pages that may hold a row that passes.
-fn select_pages(
-    scan: &Scan,
-    metadata: &ArrowReaderMetadata,
-    schema: &SchemaRef,
-    filter: &Lens,
-    may_amend: bool,
-) -> Result<ParquetAccessPlan> {
-    let groups = metadata.metadata().row_groups();
-    let mut plan = ParquetAccessPlan::new_all(groups.len());
-    let metrics = ParquetFileMetrics::new(0, "", &ExecutionPlanMetricsSet::new());
-    let fixed = scan.filter.as_ref().filter(|_| !filter.has_split_columns()).and_then(|filter| prunable(&scan.view, filter));
-    // Dynamic filters are about few columns, in practice those of ORDER BY or a join, none of them split.
-    let dynamic = scan.dynamic_now()?.filter(|_| !filter.has_split_columns()).and_then(|filter| prunable(&scan.view, &filter));
-    for filter in fixed.into_iter().chain(dynamic).filter_map(|filter| over_file(&filter, schema, &scan.view.schema, may_amend)) {
-        if let Some(predicate) = pruning_predicate(&filter, schema) {
-            let mut by_group = RowGroupAccessPlanFilter::new(plan);
-            by_group.prune_by_statistics(schema, metadata.parquet_schema(), groups, &predicate, &metrics);
-            plan = by_group.build();
-        }
-        let by_page = PagePruningAccessPlanFilter::new(&filter, schema.clone());
-        plan = by_page.prune_plan_with_page_index(plan, schema, metadata.parquet_schema(), metadata.metadata(), &metrics);
-    }
-    Ok(plan)
-}
-
-/// The parts of a filter that are about columns which the file has, in the table's type and as they are read; numbered as in
-/// the file.
-fn over_file(
-    filter: &Arc<dyn PhysicalExpr>,
-    file: &SchemaRef,
-    table: &SchemaRef,
-    may_amend: bool,
-) -> Option<Arc<dyn PhysicalExpr>> {
-    let is_there = |part: &Arc<dyn PhysicalExpr>| {
-        collect_columns(part).iter().all(|column| {
-            let (own, shown) = (file.field_with_name(column.name()), table.field_with_name(column.name()));
-            let is_same = own.is_ok_and(|own| shown.is_ok_and(|shown| own.data_type() == shown.data_type()));
-            is_same && !(may_amend && Amendments::changes(column.name()))
-        })
-    };
-    let parts = split_conjunction(filter).into_iter().filter(|part| is_there(part));
-    conjunction_opt(parts.filter_map(|part| reassign_expr_columns(part.clone(), file).ok()))
 }

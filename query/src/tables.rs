@@ -21,9 +21,9 @@ use datafusion::{
 use event::{Field, Scope, seam::TableSource};
 
 use crate::{
+    file::MetadataCache,
     mask::{Masker, hidden_in_table},
     scan::{EventsExec, Scan, ScanStats},
-    segment::MetadataCache,
     view::View,
 };
 

@@ -17,9 +17,10 @@ impl Clock for Fixed {
 }
 
 #[test]
-fn the_store_answers_before_and_after_a_flush() {
+fn the_store_answers_the_same_hot_flushed_and_compacted() {
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { dir: dir.path().join("data"), ..Options::default() };
+    // So small a limit that compaction does not wait for the end of the hour.
+    let options = Options { dir: dir.path().join("data"), compact_rows: 1, ..Options::default() };
     run(async {
         let store = Store::open(options, Arc::new(Fixed), Arc::new(Disk)).await.unwrap();
         let mut batch = event::RawBatch::new("test", None, super::world::START);
@@ -36,6 +37,10 @@ fn the_store_answers_before_and_after_a_flush() {
             "SELECT count(*) FROM events WHERE rare.key = '7'",
             "SELECT count(*) FROM events WHERE fortinet.level = '5'",
             "SELECT event.id FROM events ORDER BY timestamp DESC, event.id LIMIT 5",
+            "SELECT event.original FROM events WHERE match('failed') ORDER BY event.id",
+            "SELECT message FROM events WHERE message LIKE '%login%' ORDER BY event.id",
+            "SELECT count(DISTINCT event.original) FROM events WHERE system.id = 'portal'",
+            "SELECT event.original FROM events WHERE event.id = 'n1-17-0'",
         ];
         let mut hot = Vec::new();
         for sql in questions {
@@ -45,8 +50,15 @@ fn the_store_answers_before_and_after_a_flush() {
         assert_eq!(hot[2], [made.iter().filter(|row| row.rare.as_deref() == Some("7")).count().to_string()]);
         store.flush().await.unwrap();
         assert!(store.snapshot().hot.is_empty());
-        for (sql, before) in questions.iter().zip(hot) {
-            assert_eq!(ask(sql).await, before, "{sql}");
+        for (sql, before) in questions.iter().zip(&hot) {
+            assert_eq!(ask(sql).await, *before, "{sql}");
+        }
+        let compacted = store.compact_once().await.unwrap().expect("one small file is enough here");
+        assert_eq!(compacted.rows, 300);
+        let snapshot = store.snapshot();
+        assert!(snapshot.segments.iter().all(|segment| segment.format == 2), "lines are derived from here on");
+        for (sql, before) in questions.iter().zip(&hot) {
+            assert_eq!(ask(sql).await, *before, "{sql}");
         }
         assert!(!ask("SELECT sum(received) FROM ledger").await.is_empty());
         drop(engine);

@@ -24,6 +24,7 @@ mod data;
 mod disk;
 mod error;
 mod flush;
+pub mod index;
 mod ledger;
 pub mod line;
 mod lock;

@@ -3,7 +3,7 @@
 //! Columns whose values repeat are written as sorted dictionaries ([`super::dictionary`]); others by the general writer. Which
 //! one is decided per column and row group by counting distinct values, so the file's metadata says the same thing to any reader.
 
-use std::{collections::HashMap, fs::File, io, sync::Arc};
+use std::{collections::HashMap, fs::File, hash::BuildHasher as _, io, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, new_null_array},
@@ -47,6 +47,8 @@ const ZSTD_LEVEL: i32 = 1;
 const SLOTS: usize = 8;
 /// Rows looked at to guess whether values repeat.
 const SAMPLE: usize = 1_024;
+/// Distinct numbers of a dictionary.
+const LONGS_MAX: usize = 20_000;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -305,27 +307,50 @@ fn text_codes(arrays: &[Option<&ArrayRef>], rows: &[RowRef]) -> Option<(Values, 
         present += usize::from(code != NULL);
         codes.push(code);
     }
-    let values = rank(&mut codes, |code| interner.values[code as usize].clone());
+    let texts = interner.finish();
+    let values = rank(&mut codes, |code| texts[code as usize].clone());
     // A dictionary of values that hardly repeat costs more than it saves.
     (values.len() * 2 <= present || values.len() < 256).then_some((values, codes))
 }
 
+/// Distinct texts, in one buffer.
 #[derive(Default)]
 struct Interner {
-    codes: FastMap<Bytes, u32>,
-    values: Vec<Bytes>,
+    hasher: hashbrown::DefaultHashBuilder,
+    table: hashbrown::HashTable<u32>,
+    bytes: Vec<u8>,
+    /// End of each text.
+    ends: Vec<u32>,
 }
 
 impl Interner {
+    #[inline]
+    fn text(bytes: &[u8], ends: &[u32], code: u32) -> std::ops::Range<usize> {
+        debug_assert!(ends.last().is_none_or(|end| *end as usize <= bytes.len()));
+        let from = if code == 0 { 0 } else { ends[code as usize - 1] };
+        from as usize..ends[code as usize] as usize
+    }
+
+    #[inline]
     fn intern(&mut self, text: &str) -> u32 {
-        if let Some(code) = self.codes.get(text.as_bytes()) {
+        let text = text.as_bytes();
+        let hash = self.hasher.hash_one(text);
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        if let Some(code) = self.table.find(hash, |code| bytes[Self::text(bytes, ends, *code)] == *text) {
             return *code;
         }
-        let value = Bytes::copy_from_slice(text.as_bytes());
-        let code = self.values.len() as u32;
-        self.values.push(value.clone());
-        self.codes.insert(value, code);
+        let code = self.ends.len() as u32;
+        self.bytes.extend_from_slice(text);
+        self.ends.push(self.bytes.len() as u32);
+        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
+        self.table.insert_unique(hash, code, |code| hasher.hash_one(&bytes[Self::text(bytes, ends, *code)]));
         code
+    }
+
+    /// All texts, by code; they share one buffer.
+    fn finish(self) -> Vec<Bytes> {
+        let all = Bytes::from(self.bytes);
+        (0..self.ends.len() as u32).map(|code| all.slice(Self::text(&all, &self.ends, code))).collect()
     }
 }
 
@@ -346,21 +371,17 @@ fn repeats(arrays: &[Option<&ArrayRef>], rows: &[RowRef]) -> bool {
 fn long_codes(arrays: &[Option<&ArrayRef>], rows: &[RowRef]) -> Option<(Values, Vec<u32>)> {
     let cells: Vec<Cells<'_>> = arrays.iter().map(|array| array.map_or(Cells::Other, Cells::of)).collect();
     let value = |row: &RowRef| cells[row.part as usize].long(row.row as usize);
-    let sample = rows.iter().step_by(rows.len().div_ceil(SAMPLE).max(1));
-    let mut distinct: hashbrown::HashSet<i64> = hashbrown::HashSet::new();
-    let mut present = 0;
-    for number in sample.filter_map(value) {
-        present += 1;
-        distinct.insert(number);
-    }
-    if distinct.len() * 3 > present {
-        return None;
-    }
     let mut numbers: FastMap<i64, u32> = FastMap::new();
     let mut values = Vec::new();
     let mut codes = Vec::with_capacity(rows.len());
     let mut last = (0, NULL);
+    let mut present = 0;
     for row in rows {
+        present += 1;
+        // Values that hardly repeat: given up early.
+        if values.len() > LONGS_MAX || (present & 0x3fff == 0 && values.len() * 2 > present) {
+            return None;
+        }
         codes.push(match value(row) {
             None => NULL,
             Some(number) if last == (number, last.1) && last.1 != NULL => last.1,
@@ -373,6 +394,10 @@ fn long_codes(arrays: &[Option<&ArrayRef>], rows: &[RowRef]) -> Option<(Values, 
                 code
             }
         });
+    }
+    let filled = codes.iter().filter(|code| **code != NULL).count();
+    if values.len() * 3 > filled && values.len() > 256 {
+        return None;
     }
     let mut sorted: Vec<u32> = (0..values.len() as u32).collect();
     sorted.sort_unstable_by_key(|code| values[*code as usize]);

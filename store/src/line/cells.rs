@@ -27,6 +27,7 @@ pub(crate) enum Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
+    #[inline]
     pub fn of(array: &'a ArrayRef) -> Self {
         match array.data_type() {
             DataType::Utf8View => Self::Text(array.as_string_view()),
@@ -78,6 +79,7 @@ impl<'a> Cells<'a> {
     }
 
     /// The elements of a list column; none of them null.
+    #[inline]
     pub fn list(&self, row: usize) -> Option<impl ExactSizeIterator<Item = &'a str> + use<'a>> {
         let Self::List { rows, items } = self else { return None };
         let (rows, items): (&'a ListArray, &'a StringViewArray) = (rows, items);

@@ -20,7 +20,7 @@ use super::{
     derive::skew_of,
     slot_name,
     template::{Derived, Element, Form, Names, Piece, SLOTS_MAX, Shape, UNIT, json_escaped},
-    time::{Memo, push_number},
+    time::{Memo, TimeForm, push_number},
 };
 use crate::{Error, Result};
 
@@ -230,6 +230,7 @@ struct Rows<'a> {
 enum Origin {
     Own,
     Column(u32),
+    Time(TimeForm),
     Skew,
 }
 
@@ -263,6 +264,7 @@ impl<'a> Rows<'a> {
         let derived = shape.and_then(|shape| shape.derived.iter().find(|(column, _)| self.names.name(*column) == name));
         match derived {
             Some((_, Derived::Same(other))) => Origin::Column(*other),
+            Some((_, Derived::Time(form))) => Origin::Time(*form),
             Some((_, Derived::Skew)) => Origin::Skew,
             _ => Origin::Own,
         }
@@ -281,9 +283,18 @@ impl<'a> Rows<'a> {
         let own = Cells::by_name(self.batch, name);
         let origins = self.origins(name);
         let mut builder = StringViewBuilder::with_capacity(self.batch.num_rows());
-        let mut number = Vec::new();
+        let (mut number, mut memo) = (Vec::new(), Memo::default());
         for row in 0..self.batch.num_rows() {
             let cell = match self.origin_at(&origins, row) {
+                Origin::Time(form) => {
+                    number.clear();
+                    let micros = self.timestamp.date(row).ok_or_else(|| format!("row {row}: the timestamp is null"))?;
+                    if !form.render(micros, &mut memo, &mut number) {
+                        return Err(format!("row {row}: time {micros} cannot be written as {}", form.name()));
+                    }
+                    builder.append_value(std::str::from_utf8(&number).unwrap_or_default());
+                    continue;
+                }
                 Origin::Own => &own,
                 Origin::Column(other) => &self.cells[*other as usize],
                 Origin::Skew => return Err(format!("row {row}: a text cannot be a clock skew")),
@@ -308,6 +319,7 @@ impl<'a> Rows<'a> {
         for row in 0..self.batch.num_rows() {
             values.push(match self.origin_at(&origins, row) {
                 Origin::Own => own.long(row),
+                Origin::Time(_) => return Err(format!("row {row}: a number cannot be a form of time")),
                 Origin::Skew => skew_of(self.timestamp.date(row), self.received.date(row)),
                 Origin::Column(other) => match self.cells[*other as usize].text(row) {
                     Some(text) => Some(
@@ -602,6 +614,7 @@ impl Uses {
         for (column, derived) in &shape.derived {
             let further = match derived {
                 Derived::Same(other) => vec![names.name(*other).to_owned()],
+                Derived::Time(_) => vec![field::TIMESTAMP.name().to_owned()],
                 Derived::Skew => [field::TIMESTAMP, field::EVENT_CREATED].map(|field| field.name().to_owned()).to_vec(),
                 Derived::List(elements) => elements
                     .iter()

@@ -12,7 +12,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use super::{
     cells::Cells,
     template::{Derived, Element, Names, is_plain_name, is_plain_text},
-    time::push_number,
+    time::{Memo, TimeForm, push_number},
 };
 
 /// Rows looked at to find candidates.
@@ -59,6 +59,8 @@ const PREFERRED: &[&str] = &[
 pub(super) struct Learned {
     /// (column, the column that it equals).
     same: Vec<(u32, u32)>,
+    /// (column, the form in which it shows `timestamp`).
+    times: Vec<(u32, TimeForm)>,
     lists: Vec<ListRules>,
     sets: Vec<Vec<(u32, Derived)>>,
     by_choice: HashMap<Vec<u8>, u32>,
@@ -107,7 +109,7 @@ impl Learned {
 
     /// True when the column usually follows from another.
     pub fn is_derived(&self, column: u32) -> bool {
-        self.same.iter().any(|(derived, _)| *derived == column)
+        self.same.iter().any(|(derived, _)| *derived == column) || self.times.iter().any(|(derived, _)| *derived == column)
     }
 
     pub fn derive(&mut self, batch: &RecordBatch, cells: &[Cells<'_>], names: &mut Names) -> Sets {
@@ -117,7 +119,7 @@ impl Learned {
         let rows = batch.num_rows();
         let skew = names.number(field::CHIENG_CLOCK_SKEW.name());
         // One byte per candidate and row: 0 = stands for itself.
-        let width = self.same.len() + self.lists.len() + 1;
+        let width = self.same.len() + self.lists.len() + self.times.len() + 1;
         let mut choices = vec![0_u8; rows * width];
         for (at, (column, other)) in self.same.iter().enumerate() {
             let (Some(cell), Some(other)) = (cells.get(*column as usize), cells.get(*other as usize)) else { continue };
@@ -132,6 +134,17 @@ impl Learned {
             let Some(cell) = cells.get(list.column as usize) else { continue };
             for row in 0..rows {
                 choices[row * width + self.same.len() + at] = list.rule(cell, cells, &texts, row);
+            }
+        }
+        let timestamps = Cells::by_name(batch, field::TIMESTAMP.name());
+        for (at, (column, form)) in self.times.iter().enumerate() {
+            let Some(cell) = cells.get(*column as usize) else { continue };
+            let (mut shown, mut memo) = (Vec::new(), Memo::default());
+            for row in 0..rows {
+                let Some((text, micros)) = cell.text(row).zip(timestamps.date(row)) else { continue };
+                shown.clear();
+                let is_same = form.render(micros, &mut memo, &mut shown) && shown == text.as_bytes();
+                choices[row * width + width - 2 - at] = u8::from(is_same);
             }
         }
         if let Some(cell) = cells.get(skew as usize) {
@@ -190,6 +203,11 @@ impl Learned {
                 set.push((list.column, Derived::List(list.rules[usize::from(*chosen) - 1].clone())));
             }
         }
+        for (at, (column, form)) in self.times.iter().enumerate() {
+            if choice[choice.len() - 2 - at] > 0 {
+                set.push((*column, Derived::Time(*form)));
+            }
+        }
         if choice[choice.len() - 1] > 0 {
             set.push((skew, Derived::Skew));
         }
@@ -214,7 +232,11 @@ impl Learned {
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let mut text = Vec::new();
         for (number, cell) in cells.iter().enumerate() {
-            if !is_plain_name(names.name(number as u32)) {
+            let name = names.name(number as u32);
+            // What is itself put together from the row must not be what others follow from.
+            if !is_plain_name(name)
+                || [field::EVENT_ORIGINAL, field::MESSAGE, field::EVENT_ID].iter().any(|own| own.name() == name)
+            {
                 continue;
             }
             let print: Vec<u64> = rows
@@ -237,6 +259,17 @@ impl Learned {
             }
         }
         self.same.sort_unstable();
+        self.times.clear();
+        let timestamps = Cells::by_name(batch, field::TIMESTAMP.name());
+        for (number, cell) in cells.iter().enumerate() {
+            let number = number as u32;
+            let name = names.name(number);
+            if is_plain_name(name) && !is_own(number) && !self.same.iter().any(|(derived, _)| *derived == number) {
+                self.times.extend(form_of(cell, &timestamps, &rows).map(|form| (number, form)));
+            }
+        }
+        let times = &self.times;
+        self.same.retain(|(_, other)| !times.iter().any(|(derived, _)| derived == other));
         for (number, cell) in cells.iter().enumerate() {
             let number = number as u32;
             let is_new = self.lists.iter().all(|list| list.column != number);
@@ -245,6 +278,20 @@ impl Learned {
             }
         }
     }
+}
+
+/// The form in which a text column shows `timestamp` in all these rows.
+fn form_of(cell: &Cells<'_>, timestamps: &Cells<'_>, rows: &[usize]) -> Option<TimeForm> {
+    let mut found = None;
+    for row in rows {
+        let Some(text) = cell.text(*row) else { continue };
+        let (form, len) = TimeForm::find(text.as_bytes(), timestamps.date(*row)?)?;
+        if len != text.len() || found.is_some_and(|found| found != form) {
+            return None;
+        }
+        found = Some(form);
+    }
+    found
 }
 
 /// Smaller = keeps the value.

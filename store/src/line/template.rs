@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! =<38>{timestamp|bsd.0+0000} {host.name} sshd[{process.pid}]: {<}Failed password for {user.name} from {source.ip} port {}{>}
-//! ␞log.syslog.hostname~{host.name} ␞related.ip~[{source.ip} ␞chieng.clock_skew~skew
+//! ␞log.syslog.hostname~{host.name} ␞vendor.time~{timestamp|epoch.9+0000} ␞related.ip~[{source.ip} ␞chieng.clock_skew~skew
 //! ```
 //!
 //! `=` opens the line (absent: the line is not derived); `{name}` is a column's value, `|json` its JSON-escaped form, `|form` a
@@ -53,6 +53,8 @@ pub(super) enum Derived {
     /// Equal to that column, numbers and text in canonical decimal being equal.
     Same(u32),
     List(Vec<Element>),
+    /// `timestamp` in a form.
+    Time(TimeForm),
     /// `timestamp` − `event.created`, in milliseconds.
     Skew,
 }
@@ -120,6 +122,7 @@ impl Shape {
             text.push('~');
             match derived {
                 Derived::Same(other) => drop(write!(text, "{{{}}}", names.name(*other))),
+                Derived::Time(form) => drop(write!(text, "{{timestamp|{}}}", form.name())),
                 Derived::Skew => text.push_str("skew"),
                 Derived::List(elements) => {
                     text.push('[');
@@ -168,6 +171,9 @@ impl Shape {
 fn parse_derived(value: &str, names: &mut Names) -> Result<Derived, &'static str> {
     if value == "skew" {
         return Ok(Derived::Skew);
+    }
+    if let Some(form) = value.strip_prefix("{timestamp|").and_then(|rest| rest.strip_suffix('}')) {
+        return TimeForm::parse(form).map(Derived::Time).ok_or("an unknown form of time");
     }
     let Some(list) = value.strip_prefix('[') else {
         return copied(value, names).map(Derived::Same).ok_or("a derived column equals `{name}`");
@@ -312,7 +318,7 @@ mod tests {
         let mut names = Names::default();
         for text in [
             "=<38>{timestamp|bsd.0+0700} {host.name} a{{b}}c{<}{user.name|json}{}x{|rfc3339.6Z}{>}",
-            "\u{1e}a~{b}\u{1e}l~[{b}\u{1f}x{{y}}\u{1f}\u{1e}chieng.clock_skew~skew",
+            "\u{1e}a~{b}\u{1e}t~{timestamp|epoch.9+0000}\u{1e}l~[{b}\u{1f}x{{y}}\u{1f}\u{1e}chieng.clock_skew~skew",
             "=",
             "",
         ] {

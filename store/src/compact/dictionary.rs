@@ -29,10 +29,35 @@ pub(crate) const NULL: u32 = u32::MAX;
 /// Longest value in statistics; a chunk with longer ones has none.
 const STATISTICS_BYTES_MAX: usize = 256;
 
+/// Texts in one buffer, with the end of each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Texts {
+    pub bytes: Bytes,
+    pub ends: Vec<usize>,
+}
+
+impl Texts {
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn get(&self, at: usize) -> Bytes {
+        let from = if at == 0 { 0 } else { self.ends[at - 1] };
+        self.bytes.slice(from..self.ends[at])
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).map(|at| {
+            let from = if at == 0 { 0 } else { self.ends[at - 1] };
+            &self.bytes[from..self.ends[at]]
+        })
+    }
+}
+
 /// Distinct values in ascending order.
 #[derive(Clone, Debug)]
 pub(crate) enum Values {
-    Texts(Vec<Bytes>),
+    Texts(Texts),
     Longs(Vec<i64>),
 }
 
@@ -46,7 +71,7 @@ impl Values {
 
     fn bytes(&self, code: u32) -> Vec<u8> {
         match self {
-            Self::Texts(values) => values[code as usize].to_vec(),
+            Self::Texts(values) => values.get(code as usize).to_vec(),
             Self::Longs(values) => values[code as usize].to_le_bytes().to_vec(),
         }
     }
@@ -55,8 +80,8 @@ impl Values {
     fn page(&self) -> Vec<u8> {
         match self {
             Self::Texts(values) => {
-                let mut page = Vec::with_capacity(values.iter().map(|value| value.len() + 4).sum());
-                for value in values {
+                let mut page = Vec::with_capacity(values.bytes.len() + values.len() * 4);
+                for value in values.iter() {
                     page.extend_from_slice(&(value.len() as u32).to_le_bytes());
                     page.extend_from_slice(value);
                 }
@@ -71,8 +96,8 @@ impl Values {
         Some(match self {
             Self::Texts(values) if values.iter().any(|value| value.len() > STATISTICS_BYTES_MAX) => return None,
             Self::Texts(values) => {
-                let end = |value: Option<&Bytes>| value.map(|value| ByteArray::from(value.clone()));
-                let (min, max) = (end(values.first()), end(values.last()));
+                let value = |at: usize| (values.len() > 0).then(|| ByteArray::from(values.get(at)));
+                let (min, max) = (value(0), value(values.len().saturating_sub(1)));
                 let exact = min.is_some();
                 let values = ValueStatistics::new(min, max, distinct, Some(nulls), false);
                 Statistics::ByteArray(values.with_min_is_exact(exact).with_max_is_exact(exact))
@@ -108,7 +133,7 @@ impl ChunkEncoder {
     /// Writes a chunk without a single value.
     pub fn nulls(&mut self, descr: &ColumnDescPtr, rows: usize) -> Result<Chunk> {
         let longs = descr.physical_type() == Type::INT64;
-        let values = if longs { Values::Longs(Vec::new()) } else { Values::Texts(Vec::new()) };
+        let values = if longs { Values::Longs(Vec::new()) } else { Values::Texts(Texts::default()) };
         self.chunk(descr, &values, Codes::None(rows), rows.max(1))
     }
 

@@ -10,7 +10,6 @@ use arrow::{
     datatypes::{DataType, Field as ArrowField, Schema, SchemaRef},
     record_batch::RecordBatch,
 };
-use bytes::Bytes;
 use event::{Field, field};
 use hashbrown::HashMap as FastMap;
 use parquet::{
@@ -28,7 +27,7 @@ use parquet::{
 };
 
 use super::{
-    dictionary::{ChunkEncoder, NULL, Values},
+    dictionary::{ChunkEncoder, NULL, Texts, Values},
     slice::{RowRef, Slice, as_coded},
 };
 use crate::{
@@ -171,7 +170,7 @@ impl FileWriter {
             let coded = match sources.get(column.name().as_str()) {
                 _ if column.name() == COLUMN_SHAPE => shape_codes(slice, rows, encoder),
                 None => None,
-                Some(arrays) => codes(column.data_type(), arrays, rows),
+                Some(arrays) => codes(column.name(), column.data_type(), arrays, rows),
             };
             let is_absent = column.name() != COLUMN_SHAPE && !sources.contains_key(column.name().as_str());
             if is_absent && !matches!(column.data_type(), DataType::List(_) | DataType::Boolean | DataType::Float64) {
@@ -244,29 +243,46 @@ pub(crate) fn union<'s>(schemas: impl Iterator<Item = &'s SchemaRef>) -> SchemaR
 fn shape_codes(slice: &Slice, rows: &[RowRef], encoder: &Encoder) -> Option<(Values, Vec<u32>)> {
     let mut codes: Vec<u32> = rows.iter().map(|row| slice.parts[row.part as usize].shapes[row.row as usize]).collect();
     debug_assert_eq!(NO_SHAPE, NULL);
-    let values = rank(&mut codes, |code| Bytes::copy_from_slice(encoder.shape(code).as_bytes()));
+    let values = rank(&mut codes, |code| encoder.shape(code).as_bytes());
     Some((values, codes))
 }
 
 /// Replaces codes by the rank of their value among the values that occur.
-fn rank(codes: &mut [u32], value: impl Fn(u32) -> Bytes) -> Values {
+fn rank<'t>(codes: &mut [u32], texts: impl Fn(u32) -> &'t [u8]) -> Values {
     let count = codes.iter().filter(|code| **code != NULL).max().map_or(0, |max| *max as usize + 1);
     let mut used = vec![false; count];
     codes.iter().filter(|code| **code != NULL).for_each(|code| used[*code as usize] = true);
-    let mut sorted: Vec<(Bytes, u32)> =
-        (0..count as u32).filter(|code| used[*code as usize]).map(|code| (value(code), code)).collect();
-    sorted.sort_unstable();
+    // Most texts differ in their first bytes: these are compared as one number.
+    let mut sorted: Vec<(u64, u32)> =
+        (0..count as u32).filter(|code| used[*code as usize]).map(|code| (prefix(texts(code)), code)).collect();
+    sorted.sort_unstable_by(|one, two| one.0.cmp(&two.0).then_with(|| texts(one.1).cmp(texts(two.1))));
     let mut ranks = vec![NULL; count];
     sorted.iter().enumerate().for_each(|(rank, (_, code))| ranks[*code as usize] = rank as u32);
     codes.iter_mut().filter(|code| **code != NULL).for_each(|code| *code = ranks[*code as usize]);
-    Values::Texts(sorted.into_iter().map(|(value, _)| value).collect())
+    let mut all = Vec::with_capacity(sorted.iter().map(|(_, code)| texts(*code).len()).sum());
+    let ends: Vec<usize> = sorted
+        .iter()
+        .map(|(_, code)| {
+            all.extend_from_slice(texts(*code));
+            all.len()
+        })
+        .collect();
+    Values::Texts(Texts { bytes: all.into(), ends })
+}
+
+fn prefix(text: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    let len = text.len().min(8);
+    first[..len].copy_from_slice(&text[..len]);
+    u64::from_be_bytes(first)
 }
 
 /// Values and codes of a column whose values repeat; `None` for others.
-fn codes(data_type: &DataType, arrays: &[Option<&ArrayRef>], rows: &[RowRef]) -> Option<(Values, Vec<u32>)> {
+fn codes(name: &str, data_type: &DataType, arrays: &[Option<&ArrayRef>], rows: &[RowRef]) -> Option<(Values, Vec<u32>)> {
     match data_type {
         DataType::Utf8View => text_codes(arrays, rows),
-        DataType::Int64 => long_codes(arrays, rows),
+        // Numbers that mostly rise by little are shorter as differences.
+        DataType::Int64 if !name.starts_with("_id.") && name != COLUMN_TIME => long_codes(arrays, rows),
         _ => None,
     }
 }
@@ -274,7 +290,7 @@ fn codes(data_type: &DataType, arrays: &[Option<&ArrayRef>], rows: &[RowRef]) ->
 fn text_codes(arrays: &[Option<&ArrayRef>], rows: &[RowRef]) -> Option<(Values, Vec<u32>)> {
     let is_coded = |array: &ArrayRef| as_coded(array).is_some();
     let all_coded = arrays.iter().flatten().all(|array| is_coded(array));
-    if !all_coded && !repeats(arrays, rows) {
+    if !(if all_coded { dictionaries_repeat(arrays) } else { repeats(arrays, rows) }) {
         return None;
     }
     let mut interner = Interner::default();
@@ -307,8 +323,7 @@ fn text_codes(arrays: &[Option<&ArrayRef>], rows: &[RowRef]) -> Option<(Values, 
         present += usize::from(code != NULL);
         codes.push(code);
     }
-    let texts = interner.finish();
-    let values = rank(&mut codes, |code| texts[code as usize].clone());
+    let values = rank(&mut codes, |code| interner.get(code));
     // A dictionary of values that hardly repeat costs more than it saves.
     (values.len() * 2 <= present || values.len() < 256).then_some((values, codes))
 }
@@ -347,11 +362,22 @@ impl Interner {
         code
     }
 
-    /// All texts, by code; they share one buffer.
-    fn finish(self) -> Vec<Bytes> {
-        let all = Bytes::from(self.bytes);
-        (0..self.ends.len() as u32).map(|code| all.slice(Self::text(&all, &self.ends, code))).collect()
+    fn get(&self, code: u32) -> &[u8] {
+        &self.bytes[Self::text(&self.bytes, &self.ends, code)]
     }
+}
+
+/// Guesses from the size of the dictionaries whether a column's values repeat.
+fn dictionaries_repeat(arrays: &[Option<&ArrayRef>]) -> bool {
+    let mut known = hashbrown::HashSet::new();
+    let (mut distinct, mut present) = (0, 0);
+    for (array, (_, values)) in arrays.iter().flatten().filter_map(|array| Some((array, as_coded(array)?))) {
+        present += array.len() - array.null_count();
+        if known.insert(values.value_data().as_ptr() as usize) {
+            distinct += values.len();
+        }
+    }
+    distinct < 1_024 || distinct * 4 < present * 3
 }
 
 /// Guesses from a sample whether a column's values repeat.

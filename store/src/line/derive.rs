@@ -124,8 +124,9 @@ impl Learned {
         for (at, (column, other)) in self.same.iter().enumerate() {
             let (Some(cell), Some(other)) = (cells.get(*column as usize), cells.get(*other as usize)) else { continue };
             let mut scratch = Vec::new();
+            let mut memo = SameMemo::new(cell, rows);
             for row in 0..rows {
-                choices[row * width + at] = u8::from(is_same(cell, other, row, &mut scratch));
+                choices[row * width + at] = u8::from(memo.is_same(cell, other, row, &mut scratch));
             }
         }
         let texts = text_columns(batch, cells, names, self);
@@ -313,6 +314,37 @@ fn canonical_text(cell: &Cells<'_>, row: usize, text: &mut Vec<u8>) -> bool {
             true
         }
         None => false,
+    }
+}
+
+/// Which code of one dictionary was found equal to which of another: batches have few pairs and many rows.
+struct SameMemo(Vec<i32>);
+
+impl SameMemo {
+    fn new(cell: &Cells<'_>, rows: usize) -> Self {
+        match cell {
+            Cells::Coded { values, .. } if values.len() <= rows => Self(vec![-1; values.len()]),
+            _ => Self(Vec::new()),
+        }
+    }
+
+    #[inline]
+    fn is_same(&mut self, cell: &Cells<'_>, other: &Cells<'_>, row: usize, scratch: &mut Vec<u8>) -> bool {
+        let (Cells::Coded { keys, .. }, Cells::Coded { keys: others, .. }) = (cell, other) else {
+            return is_same(cell, other, row, scratch);
+        };
+        if self.0.is_empty() || keys.is_null(row) || others.is_null(row) {
+            return is_same(cell, other, row, scratch);
+        }
+        let (key, other_key) = (keys.value(row), others.value(row));
+        if self.0[key as usize] == other_key {
+            return true;
+        }
+        let same = is_same(cell, other, row, scratch);
+        if same {
+            self.0[key as usize] = other_key;
+        }
+        same
     }
 }
 

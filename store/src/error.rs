@@ -28,6 +28,9 @@ pub enum Error {
     /// Another writer moved the store cursor: two processes on one catalogue, or a commit whose answer was lost.
     #[error("the store cursor is at {found}, expected {expected}")]
     CursorMoved { found: u64, expected: u64 },
+    /// The file is not what was written.
+    #[error("segment {segment} is damaged: {} has checksum {found}, {expected} expected", path.display())]
+    Damaged { segment: String, path: PathBuf, expected: String, found: String },
     /// Retention or another run was quicker.
     #[error("segment {segment} is not in the catalogue any more")]
     SegmentGone { segment: String },

@@ -365,3 +365,81 @@ fn push_packed(out: &mut Vec<u8>, values: &[u32], width: u32) {
     }
     out.resize(end, 0);
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::{array::AsArray, datatypes::Int64Type};
+    use parquet::{
+        arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+        file::{
+            metadata::PageIndexPolicy, page_index::column_index::ColumnIndexMetaData, properties::WriterProperties,
+            writer::SerializedFileWriter,
+        },
+        schema::parser::parse_message_type,
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Writes one text and one number column over the same codes, and reads the file with the general reader.
+    fn check(distinct: usize, codes: &[u32], page_rows: usize) {
+        let schema = Arc::new(parse_message_type("message m { optional binary t (UTF8); optional int64 n; }").unwrap());
+        let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(WriterProperties::new())).unwrap();
+        let descriptors = writer.schema_descr().columns().to_vec();
+        let mut texts = Texts::default();
+        let mut bytes = Vec::new();
+        for at in 0..distinct {
+            bytes.extend_from_slice(format!("{at:05}").as_bytes());
+            texts.ends.push(bytes.len());
+        }
+        texts.bytes = bytes.into();
+        let longs = Values::Longs((0..distinct as i64).map(|at| at * 1_000_000_007 - 5).collect());
+        let mut encoder = ChunkEncoder::new(1).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        for (descriptor, values) in descriptors.iter().zip([&Values::Texts(texts), &longs]) {
+            let chunk = encoder.coded(descriptor, values, codes, page_rows).unwrap();
+            group.append_column(&chunk.bytes, chunk.close).unwrap();
+        }
+        group.close().unwrap();
+        let file = Bytes::from(writer.into_inner().unwrap());
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+        let metadata = ArrowReaderMetadata::load(&file, options).unwrap();
+        let Some(index) = metadata.metadata().column_index() else { panic!("no column index") };
+        let ColumnIndexMetaData::INT64(index) = &index[0][1] else { panic!("not of numbers") };
+        for (at, page) in codes.chunks(page_rows).enumerate() {
+            let present = page.iter().filter(|code| **code != NULL).map(|code| i64::from(*code) * 1_000_000_007 - 5);
+            assert_eq!(index.min_value(at).copied(), present.clone().min());
+            assert_eq!(index.max_value(at).copied(), present.max());
+        }
+        let reader =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_batch_size(codes.len()).build().unwrap();
+        let batch = reader.map(Result::unwrap).next().unwrap();
+        let (texts, longs) = (batch.column(0).as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>());
+        assert_eq!(batch.num_rows(), codes.len());
+        for (row, code) in codes.iter().enumerate() {
+            let expected = (*code != NULL).then(|| format!("{code:05}"));
+            assert_eq!(texts.iter().nth(row).unwrap().map(str::to_owned), expected, "row {row}");
+            assert_eq!(longs.iter().nth(row).unwrap(), expected.map(|_| i64::from(*code) * 1_000_000_007 - 5), "row {row}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn runs_and_nulls_read_back(
+            distinct in prop_oneof![1..3_usize, 3..40_usize, 250..260_usize, 4_000..4_100_usize],
+            runs in prop::collection::vec((any::<u32>(), 1..30_usize), 1..40),
+            page_rows in 1..200_usize,
+        ) {
+            let code = |seed: u32| if seed.is_multiple_of(5) { NULL } else { seed % distinct as u32 };
+            let codes: Vec<u32> = runs.iter().flat_map(|(seed, len)| std::iter::repeat_n(code(*seed), *len)).collect();
+            check(distinct, &codes, page_rows);
+        }
+    }
+
+    #[test]
+    fn a_chunk_without_values_reads_as_nulls() {
+        check(1, &[NULL; 100], 30);
+    }
+}

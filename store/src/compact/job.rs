@@ -71,6 +71,8 @@ pub(super) fn run(store: &Store, job: &Job, observers: Option<&ObserverFactory>)
 
 impl Run<'_> {
     fn slices(&mut self, observers: Option<&ObserverFactory>) -> Result<()> {
+        // Damage must not be carried into a file with a good checksum.
+        self.job.inputs.iter().try_for_each(|segment| verify(segment))?;
         let options = &self.store.options;
         let slices = slice::plan(&self.job.inputs, options.compact_slice_rows, options.compact_slice_bytes)?;
         let expected: u64 = self.job.inputs.iter().map(|segment| segment.rows).sum();
@@ -209,4 +211,29 @@ impl Run<'_> {
             std::thread::sleep(PAUSE_STEP);
         }
     }
+}
+
+/// Compares a file with the catalogue's checksum.
+fn verify(segment: &Segment) -> Result<()> {
+    let failed = || Error::file("read segment", &segment.path);
+    let mut file = std::fs::File::open(&segment.path).map_err(failed())?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let len = std::io::Read::read(&mut file, &mut buffer).map_err(failed())?;
+        if len == 0 {
+            break;
+        }
+        hasher.update(&buffer[..len]);
+    }
+    let found = hasher.finalize();
+    if *found.as_bytes() == segment.checksum {
+        return Ok(());
+    }
+    Err(Error::Damaged {
+        segment: segment.id.clone(),
+        path: segment.path.clone(),
+        expected: blake3::Hash::from_bytes(segment.checksum).to_hex().to_string(),
+        found: found.to_hex().to_string(),
+    })
 }

@@ -66,6 +66,8 @@ pub(crate) struct CompactionLog {
     pub failures: u64,
     pub error: Option<String>,
     pub ms_last: u64,
+    /// Segments that were found damaged since the start.
+    pub damaged: std::collections::BTreeSet<String>,
 }
 
 /// A replacement whose commit was answered with an error, while the catalogue could not be read either.
@@ -107,7 +109,11 @@ impl Store {
                 let _turn = store.turn.acquire().await.map_err(|_| Error::Stopped("the store"))?;
                 store.resolve_replacement().await?;
             }
-            let Some(job) = choose(&store.snapshot(), &store.options) else { return Ok(None) };
+            let damaged = locked(&store.compaction_log).damaged.clone();
+            let mut fit = store.snapshot().shallow();
+            fit.segments.retain(|segment| !damaged.contains(&segment.id));
+            let Some(job) = choose(&fit, &store.options) else { return Ok(None) };
+            drop(fit);
             let outcome = store.compact_job(job).await;
             store.note_compaction(&outcome);
             outcome.map(Some)
@@ -126,6 +132,10 @@ impl Store {
                 log.ms_last = done.ms;
             }
             Err(error) => {
+                if let Error::Damaged { segment, .. } = error {
+                    // It stays as it is, and must not hold the others up.
+                    log.damaged.insert(segment.clone());
+                }
                 log.failures += 1;
                 log.error = Some(error.chain());
             }

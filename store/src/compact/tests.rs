@@ -32,7 +32,7 @@ fn rich<'r>(event: &mut Event<'r>, number: u64) {
     event.set_ip(field::RELATED_IP, address);
     event.set(field::SOURCE_PORT, (number * 7919 % 65_536) as i64);
     event.set(field::MESSAGE, event.alloc(&number.to_string()));
-    if number % 11 == 0 {
+    if number.is_multiple_of(11) {
         event.set_extra("vendor.", "some", "");
     }
     if number == 42 {
@@ -277,7 +277,10 @@ async fn retention_that_drops_an_input_meanwhile_wins() {
 }
 
 /// Collects what it sees.
-struct Watcher(Arc<Mutex<Vec<(usize, Vec<String>)>>>);
+struct Watcher(Arc<Mutex<Vec<Seen>>>);
+
+/// Number of columns, lines.
+type Seen = (usize, Vec<String>);
 
 impl BlockObserver for Watcher {
     fn columns(&self) -> Vec<String> {
@@ -314,11 +317,66 @@ async fn an_observer_sees_the_rows_in_file_order_and_its_file_is_kept() {
             lines.extend(column.iter().flatten().map(str::to_owned));
         }
     }
-    let seen = seen.lock().unwrap();
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
     assert!(seen.iter().all(|(columns, _)| *columns == 2));
     assert_eq!(seen.iter().flat_map(|(_, lines)| lines.clone()).collect::<Vec<_>>(), lines);
     drop((store, snapshot));
     let store = open(dir.path()).await;
     assert_eq!(store.stats().orphans_removed, 0);
     assert!(store.snapshot().segments.iter().all(|segment| segment.index.is_some()));
+}
+
+/// A file of format 2 as it was first written. With `CHIENG_BLESS` the test writes it anew; only a new format may do that.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_of_format_2_opens() {
+    let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/samples/format-2.parquet");
+    if std::env::var_os("CHIENG_BLESS").is_some() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path()).await;
+        filled(&store, 1).await;
+        store.compact_all().await.unwrap();
+        let snapshot = store.snapshot();
+        let regular = snapshot.segments.iter().find(|segment| !segment.skewed).unwrap();
+        std::fs::copy(&regular.path, &sample).unwrap();
+    }
+    let mut found = Vec::new();
+    for batch in segment_rows(&sample) {
+        let text = |name: &str| batch.column_by_name(name).unwrap().as_string_view().clone();
+        let (ids, lines, messages) = (text("event.id"), text("event.original"), text("message"));
+        let (hosts, claimed, sources, vendors) =
+            (text("host.name"), text("log.syslog.hostname"), text("source.ip"), text("vendor.srcip"));
+        for row in 0..batch.num_rows() {
+            let number: u64 = lines.value(row).parse().unwrap();
+            found.push(number);
+            assert_eq!(ids.value(row), format!("t-1-{number}"));
+            assert_eq!(messages.value(row), lines.value(row));
+            assert_eq!(hosts.value(row), format!("host-{}", 7 - number % 7));
+            assert_eq!(claimed.value(row), hosts.value(row));
+            assert_eq!(sources.value(row), format!("10.0.{}.{}", number % 5, number % 251));
+            assert_eq!(vendors.value(row), sources.value(row));
+        }
+    }
+    found.sort_unstable();
+    assert_eq!(found, (0..100).filter(|number| *number != 42).collect::<Vec<_>>());
+}
+
+/// A damaged input is named and stays as it is; the others are compacted.
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_is_named_and_set_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    filled(&store, 3).await;
+    let segments: Vec<_> = store.snapshot().segments.iter().filter(|segment| !segment.skewed).cloned().collect();
+    let mut bytes = std::fs::read(&segments[1].path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segments[1].path, bytes).unwrap();
+    let error = store.compact_all().await.unwrap_err().chain();
+    assert!(error.contains(&segments[1].id) && error.contains("has checksum") && error.contains("expected"), "{error}");
+    assert_eq!(store.stats().compaction_error, Some(error));
+    store.compact_all().await.unwrap();
+    let left: Vec<_> =
+        store.snapshot().segments.iter().filter(|segment| segment.level == 0).map(|segment| segment.id.clone()).collect();
+    assert_eq!(left, [segments[1].id.clone()]);
+    assert_eq!(store.snapshot().rows(), 300);
 }

@@ -6,6 +6,7 @@ mod demo;
 mod new;
 mod reference;
 mod run;
+mod stamp;
 mod test;
 mod tidy;
 

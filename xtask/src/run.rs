@@ -1,11 +1,13 @@
 //! Starting other programs, with a clear sentence when one is missing or fails.
 
 use std::{
-    env,
+    env, fs, io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Instant,
 };
+
+use crate::stamp;
 
 pub type Result<T = ()> = std::result::Result<T, String>;
 
@@ -88,15 +90,41 @@ pub fn need_chromium() -> Result<PathBuf> {
     })
 }
 
-/// Builds the browser application into dashboards/web/dist, which the binary embeds.
+/// Builds the browser application into dashboards/web/dist, which the binary embeds. When neither its sources nor what was
+/// built from them changed, nothing is written: a new time on dist would rebuild `dashboards` and link the program again.
 pub fn build_web() -> Result {
     need_node()?;
     let dir = web();
-    let stamp = dir.join("node_modules/.package-lock.json");
+    let installed = dir.join("node_modules/.package-lock.json");
     let lock = dir.join("package-lock.json");
     let modified = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
-    if modified(&stamp).is_none() || modified(&stamp) < modified(&lock) {
+    if modified(&installed).is_none() || modified(&installed) < modified(&lock) {
         step("npm ci", program("npm", &dir).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
     }
-    step("build the browser application", program("npm", &dir).args(["run", "--silent", "build"]))
+    // Beside the packages: installing others forgets it.
+    let kept = dir.join("node_modules/.chieng-dist");
+    let now = || web_stamp(&dir).map_err(|error| format!("failed to read {}: {error}", dir.display()));
+    if dir.join("dist/index.html").exists() && fs::read_to_string(&kept).ok() == Some(now()?) {
+        println!("\n── the browser application is as it was built");
+        return Ok(());
+    }
+    step("build the browser application", program("npm", &dir).args(["run", "--silent", "build"]))?;
+    fs::write(&kept, now()?).map_err(|error| format!("failed to write {}: {error}", kept.display()))
+}
+
+/// What goes into the build, and what came out of it.
+fn web_stamp(dir: &Path) -> io::Result<String> {
+    let names = [
+        "index.html",
+        "package.json",
+        "package-lock.json",
+        "vite.config.ts",
+        "svelte.config.js",
+        "tsconfig.json",
+        "public",
+        "src",
+    ];
+    let paths = names.map(|name| dir.join(name));
+    let sources = stamp::of(&paths.each_ref().map(PathBuf::as_path))?;
+    Ok(format!("{sources:016x} {:016x}", stamp::of(&[&dir.join("dist")])?))
 }

@@ -4,12 +4,15 @@
 //! session's `csrf` in [`CSRF_HEADER`]; the cookie is `SameSite=Strict` besides. Over the control socket there is no cookie:
 //! whoever may open that file owns the data directory.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use argon2::{Argon2, PasswordHash, PasswordHasher as _, PasswordVerifier as _, password_hash::SaltString};
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
-    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    http::{Extensions, HeaderMap, Method, StatusCode, header, request::Parts},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use event::{Micros, Scope};
@@ -19,6 +22,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     App,
+    audit::{self, Action, Line},
     error::{ApiError, Result},
 };
 
@@ -93,6 +97,8 @@ pub struct Person {
     pub scope: Scope,
     pub csrf: String,
     pub session: String,
+    /// Where the request came from; `None` over the control socket.
+    pub address: Option<IpAddr>,
 }
 
 impl Person {
@@ -122,7 +128,8 @@ impl FromRequestParts<App> for Person {
         if parts.method != Method::GET && parts.method != Method::HEAD {
             check_forgery(&parts.headers, &session.csrf)?;
         }
-        Ok(Self { scope: user.scope(), csrf: session.csrf, session: hash, user })
+        let address = peer(&parts.extensions).map(|peer| peer.ip());
+        Ok(Self { scope: user.scope(), csrf: session.csrf, session: hash, user, address })
     }
 }
 
@@ -178,7 +185,8 @@ pub fn forget() -> String {
     format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
 }
 
-/// Checks name and password, with the lock against guessing on both the name and the address.
+/// Checks name and password, with the lock against guessing on both the name and the address. What came of it is an audit
+/// event; tries while the lock holds are not, so that guessing cannot fill the log.
 pub async fn check(app: &App, name: &str, password: &str, address: Option<SocketAddr>) -> Result<User> {
     let now = app.clock.now();
     let keys = guard_keys(name, address);
@@ -188,20 +196,58 @@ pub async fn check(app: &App, name: &str, password: &str, address: Option<Socket
         }
     }
     let account = app.state.user_by_name(name).await?;
+    let from = address.map(|address| address.ip());
     let hash = account.as_ref().filter(|user| !user.disabled).map(|user| user.password_hash.as_str());
     let is_right = app.passwords.matches(password, hash).await?;
     match account {
         Some(user) if is_right => {
             app.state.login_succeeded(&keys[0].0).await?;
+            app.state.note_login(user.id, now).await?;
+            audit::record(app, Line::new(Action::Login, &user.name, "").from(from)).await;
             Ok(user)
         }
-        _ => {
-            for (key, policy) in keys {
-                app.state.login_failed(&key, policy, now).await?;
-            }
+        account => {
+            let why = match &account {
+                None => "unknown account",
+                Some(user) if user.disabled => "account is disabled",
+                Some(_) => "wrong password",
+            };
+            let typed = account.map_or_else(|| audit::typed_name(name), |user| user.name);
+            audit::record(app, Line::new(Action::Login, &typed, why).failed().from(from)).await;
+            count_failure(app, keys, &typed, from).await?;
             Err(ApiError::new(StatusCode::UNAUTHORIZED, "wrong_login", "name or password is wrong"))
         }
     }
+}
+
+/// Checks the present password of a person who is logged in; guessing it is locked like guessing at the login.
+pub async fn check_present(app: &App, person: &Person, password: &str) -> Result<()> {
+    let now = app.clock.now();
+    let keys: Vec<_> = guard_keys(&person.user.name, None);
+    if let Some(until) = app.state.login_locked(&keys[0].0, now).await? {
+        return Err(locked(until - now));
+    }
+    if app.passwords.matches(password, Some(&person.user.password_hash)).await? {
+        app.state.login_succeeded(&keys[0].0).await?;
+        return Ok(());
+    }
+    audit::record(app, Line::of(Action::PasswordChange, person, "wrong present password").failed()).await;
+    count_failure(app, keys, &person.user.name, person.address).await?;
+    let mut error = ApiError::bad("wrong_password", "the present password is wrong");
+    error.field = Some("present");
+    Err(error)
+}
+
+async fn count_failure(app: &App, keys: Vec<(String, LockPolicy)>, name: &str, from: Option<IpAddr>) -> Result<()> {
+    let now = app.clock.now();
+    for (key, policy) in keys {
+        if let Some(until) = app.state.login_failed(&key, policy, now).await? {
+            let what = if key.starts_with("name:") { "account" } else { "address" };
+            let message = format!("too many wrong passwords: this {what} is shut for {} s", (until - now) / 1_000_000);
+            audit::record(app, Line::new(Action::LoginLock, name, message).from(from)).await;
+        }
+    }
+    Ok(())
 }
 
 /// An account is shut after a few tries, an address after more: a whole unit may sit behind one address.
@@ -215,7 +261,7 @@ fn guard_keys(name: &str, address: Option<SocketAddr>) -> Vec<(String, LockPolic
 }
 
 fn locked(left: Micros) -> ApiError {
-    let seconds = (left / 1_000_000).max(1) as u64;
+    let seconds = u32::try_from((left / 1_000_000).max(1)).unwrap_or(u32::MAX);
     let mut error =
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many", format!("too many wrong tries; try again in {seconds} s"));
     error.retry_after_s = Some(seconds);
@@ -229,8 +275,12 @@ impl<S: Sync> FromRequestParts<S> for Peer {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0)))
+        Ok(Self(peer(&parts.extensions)))
     }
+}
+
+fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0)
 }
 
 #[cfg(test)]

@@ -19,13 +19,26 @@ pub struct ApiError {
     pub message: String,
     pub hint: Option<String>,
     /// Byte offset and length in the question, for syntax errors.
-    pub place: Option<(usize, usize)>,
-    pub retry_after_s: Option<u64>,
+    pub place: Option<Box<(usize, usize)>>,
+    pub retry_after_s: Option<u32>,
+    /// Which field of the form is wrong.
+    pub field: Option<&'static str>,
+    /// Joins the answer and a line of the log.
+    pub request_id: Option<Box<str>>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), hint: None, place: None, retry_after_s: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            hint: None,
+            place: None,
+            retry_after_s: None,
+            field: None,
+            request_id: None,
+        }
     }
 
     pub fn bad(code: &'static str, message: impl Into<String>) -> Self {
@@ -44,7 +57,9 @@ impl ApiError {
     pub fn internal(what: &'static str, error: &dyn std::error::Error) -> Self {
         let request_id = request_id();
         tracing::error!(request_id, error = %chain(error), "{what}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("{what} (request {request_id}, see the server's log)"))
+        let mut answer = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("{what}; the server's log says why"));
+        answer.request_id = Some(request_id.into());
+        answer
     }
 }
 
@@ -74,9 +89,18 @@ impl IntoResponse for ApiError {
         if let Some(hint) = self.hint {
             error["hint"] = hint.into();
         }
-        if let Some((offset, length)) = self.place {
+        if let Some((offset, length)) = self.place.map(|place| *place) {
             error["offset"] = offset.into();
             error["length"] = length.into();
+        }
+        if let Some(field) = self.field {
+            error["field"] = field.into();
+        }
+        if let Some(request_id) = self.request_id {
+            error["request_id"] = request_id.as_ref().into();
+        }
+        if let Some(seconds) = self.retry_after_s {
+            error["retry_after"] = seconds.into();
         }
         let mut response = (self.status, Json(json!({ "error": error }))).into_response();
         if let Some(seconds) = self.retry_after_s {

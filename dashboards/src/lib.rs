@@ -13,6 +13,7 @@
 mod ack_page;
 pub mod api;
 pub mod ask;
+pub mod audit;
 pub mod auth;
 pub mod control;
 mod embed;
@@ -20,6 +21,7 @@ pub mod error;
 mod health;
 mod rows;
 pub mod serve;
+mod shape;
 mod table;
 mod time;
 

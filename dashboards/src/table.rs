@@ -5,7 +5,7 @@
 use axum::{Router, routing::MethodRouter};
 use serde_json::{Map, Value, json};
 
-use crate::App;
+use crate::{App, shape};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,23 +30,21 @@ pub struct Route {
     pub summary: &'static str,
     /// Query parameters: name, meaning.
     pub query: &'static [(&'static str, &'static str)],
-    /// Keys of the request body: name, JSON type, `true` = required.
-    pub body: &'static [(&'static str, &'static str, bool)],
+    /// The shape of the request body; empty = none.
+    pub body: &'static str,
     pub answer: Answer,
     pub handler: MethodRouter<App>,
 }
 
-/// What a 200 answer is, as far as the document promises it.
+/// What the good answer is.
 #[derive(Clone, Copy, Debug)]
 pub enum Answer {
-    /// An object with at least these keys.
-    Object(&'static [&'static str]),
-    /// A list of objects with at least these keys.
-    List(&'static [&'static str]),
+    /// 200 with JSON of this shape.
+    Json(&'static str),
+    /// 200 with JSON of this shape, or in one of these media types when it is asked for.
+    Also(&'static str, &'static [&'static str]),
     /// No body (204).
     Nothing,
-    /// Something else, of these media types.
-    Media(&'static [&'static str]),
 }
 
 impl Route {
@@ -63,10 +61,11 @@ pub fn router(routes: Vec<Route>) -> Router<App> {
 
 /// Writes the OpenAPI 3.1 document of the list.
 pub fn document(routes: &[Route], version: &str) -> Value {
+    let shapes = shape::definitions().expect("the shapes are read by a test");
     let mut paths: Map<String, Value> = Map::new();
     for route in routes {
         let item = paths.entry(format!("/api/v1{}", route.path)).or_insert_with(|| json!({}));
-        item[route.method.to_lowercase()] = operation(route);
+        item[route.method.to_lowercase()] = operation(route, &shapes);
     }
     json!({
         "openapi": "3.1.0",
@@ -74,66 +73,61 @@ pub fn document(routes: &[Route], version: &str) -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": { "session": { "type": "apiKey", "in": "cookie", "name": crate::auth::COOKIE } },
-            "schemas": { "Error": error_schema() },
+            "schemas": shapes,
         },
     })
 }
 
-fn operation(route: &Route) -> Value {
+fn operation(route: &Route, shapes: &Map<String, Value>) -> Value {
     let in_path = route.path_parameters().map(|name| parameter(name, "path", "", true));
     let in_query = route.query.iter().map(|(name, meaning)| parameter(name, "query", meaning, false));
     let needs_csrf = route.method != "GET" && route.access != Access::Open;
     let in_header = needs_csrf.then(|| parameter(crate::auth::CSRF_HEADER, "header", "the `csrf` of the session", true));
     let parameters: Vec<Value> = in_path.chain(in_query).chain(in_header).collect();
-    let mut operation = json!({ "summary": route.summary, "parameters": parameters, "responses": responses(route) });
+    let mut operation = json!({ "summary": route.summary, "parameters": parameters, "responses": responses(route, shapes) });
     if route.access != Access::Open {
         operation["security"] = json!([{ "session": [] }]);
     }
     if !route.body.is_empty() {
-        let properties: Map<String, Value> =
-            route.body.iter().map(|(name, kind, _)| ((*name).to_owned(), json!({ "type": kind }))).collect();
-        let required: Vec<&str> = route.body.iter().filter(|(_, _, is_required)| *is_required).map(|(name, ..)| *name).collect();
-        let schema = json!({ "type": "object", "properties": properties, "required": required });
-        operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        operation["requestBody"] =
+            json!({ "required": true, "content": { "application/json": { "schema": read(route.body, shapes) } } });
     }
     operation
+}
+
+fn read(text: &str, shapes: &Map<String, Value>) -> Value {
+    shape::read(text, shapes).expect("the shapes of routes are read by a test")
 }
 
 fn parameter(name: &str, place: &str, meaning: &str, required: bool) -> Value {
     json!({ "name": name, "in": place, "required": required, "description": meaning, "schema": { "type": "string" } })
 }
 
-fn responses(route: &Route) -> Value {
-    let object = |keys: &[&str]| {
-        let properties: Map<String, Value> = keys.iter().map(|key| ((*key).to_owned(), json!({}))).collect();
-        json!({ "type": "object", "properties": properties, "required": keys })
-    };
-    let as_json = |schema: Value| json!({ "description": "done", "content": { "application/json": { "schema": schema } } });
+fn responses(route: &Route, shapes: &Map<String, Value>) -> Value {
+    let as_json = |text: &str| json!({ "application/json": { "schema": read(text, shapes) } });
     let (status, good) = match route.answer {
-        Answer::Object(keys) => ("200", as_json(object(keys))),
-        Answer::List(keys) => ("200", as_json(json!({ "type": "array", "items": object(keys) }))),
-        Answer::Nothing => ("204", json!({ "description": "done" })),
-        Answer::Media(kinds) => {
-            let content: Map<String, Value> = kinds.iter().map(|kind| ((*kind).to_owned(), json!({}))).collect();
+        Answer::Json(text) => ("200", json!({ "description": "done", "content": as_json(text) })),
+        Answer::Also(text, kinds) => {
+            let mut content = as_json(text);
+            for kind in kinds {
+                content[*kind] = json!({});
+            }
             ("200", json!({ "description": "done", "content": content }))
         }
+        Answer::Nothing => ("204", json!({ "description": "done" })),
     };
-    let failure = json!({ "description": "not done", "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } } });
+    let failure = json!({ "description": "not done", "content": as_json("Error") });
     let mut responses = json!({ "4XX": failure, "5XX": failure });
     responses[status] = good;
     responses
 }
 
-fn error_schema() -> Value {
-    let text = json!({ "type": "string" });
-    let number = json!({ "type": "integer" });
-    json!({
-        "type": "object",
-        "required": ["error"],
-        "properties": { "error": {
-            "type": "object",
-            "required": ["code", "message"],
-            "properties": { "code": text, "message": text, "hint": text, "offset": number, "length": number, "retry_after": number },
-        } },
-    })
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_route_has_shapes_that_can_be_read() {
+        let document = crate::openapi("0");
+        let operations = document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values());
+        assert_eq!(operations.count(), crate::api::routes().len());
+    }
 }

@@ -16,7 +16,8 @@ use crate::{
 
 pub(crate) const MIGRATIONS: Migrations = Migrations {
     module: "users",
-    steps: &["CREATE TABLE user (
+    steps: &[
+        "CREATE TABLE user (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL,
         name_key TEXT NOT NULL UNIQUE,
@@ -28,7 +29,9 @@ pub(crate) const MIGRATIONS: Migrations = Migrations {
         disabled INTEGER NOT NULL DEFAULT 0,
         created INTEGER NOT NULL,
         password_changed INTEGER NOT NULL
-    )"],
+    )",
+        "ALTER TABLE user ADD COLUMN last_login INTEGER",
+    ],
 };
 
 /// An account.
@@ -46,6 +49,8 @@ pub struct User {
     pub disabled: bool,
     pub created: Micros,
     pub password_changed: Micros,
+    /// `None` = never.
+    pub last_login: Option<Micros>,
 }
 
 impl User {
@@ -181,6 +186,12 @@ impl State {
         Ok(after)
     }
 
+    /// Notes that the account was entered.
+    pub async fn note_login(&self, id: i64, now: Micros) -> Result<()> {
+        sqlx::query("UPDATE user SET last_login = ? WHERE id = ?").bind(now).bind(id).execute(self.pool()).await?;
+        Ok(())
+    }
+
     /// Stores a new password hash and ends every session of the account, `keep` excepted.
     pub async fn set_password(&self, id: i64, password_hash: &str, keep_session: Option<&str>, now: Micros) -> Result<()> {
         let mut tx = self.write().await?;
@@ -234,6 +245,7 @@ async fn insert(tx: &mut Transaction<'static, Sqlite>, new: NewUser, now: Micros
         disabled: false,
         created: now,
         password_changed: now,
+        last_login: None,
     })
 }
 
@@ -270,5 +282,6 @@ pub(crate) fn read(row: &SqliteRow) -> Result<User> {
         disabled: row.try_get("disabled")?,
         created: row.try_get("created")?,
         password_changed: row.try_get("password_changed")?,
+        last_login: row.try_get("last_login")?,
     })
 }

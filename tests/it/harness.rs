@@ -218,10 +218,6 @@ impl Person {
         answer(request.send().await.expect("an answer")).await
     }
 
-    pub fn cookie(&self) -> &str {
-        &self.cookie
-    }
-
     pub fn client(&self) -> &reqwest::Client {
         &self.client
     }

@@ -11,5 +11,6 @@ mod crash;
 mod detection;
 mod harness;
 mod hostile;
+mod openapi;
 mod pipeline;
 mod web_api;

@@ -92,7 +92,7 @@ async fn an_idempotency_key_stores_once_and_a_wrong_token_nothing() {
     server.stop();
 }
 
-const RULE: &str = r#"
+pub const RULE: &str = r#"
 title: Marker word in a log line
 id: 7d0a6a3e-55ab-4d84-9d6b-0f6a7be4a111
 status: stable
@@ -108,13 +108,13 @@ chieng: {group_by: [source.ip]}
 "#;
 
 /// A mail server that keeps what it is given.
-struct Mailbox {
-    address: String,
-    mails: Arc<Mutex<Vec<String>>>,
+pub struct Mailbox {
+    pub address: String,
+    pub mails: Arc<Mutex<Vec<String>>>,
 }
 
 impl Mailbox {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let mails = Arc::new(Mutex::new(Vec::new()));
@@ -231,7 +231,7 @@ async fn a_line_becomes_an_alert_an_incident_and_a_mail_and_the_link_acknowledge
 }
 
 /// The readable text of a mail: quoted-printable and base64 bodies are decoded.
-fn decoded(mail: &str) -> String {
+pub fn decoded(mail: &str) -> String {
     use base64::Engine as _;
     let mut text = String::new();
     for part in mail.split("\r\n\r\n") {

@@ -10,8 +10,9 @@ use state::secret;
 
 use super::Body;
 use crate::{
-    App, ask, auth,
-    auth::Person,
+    App, ask,
+    audit::{self, Action, Line},
+    auth::{self, Person},
     error::{ApiError, Result},
     rows::Names,
     time::read,
@@ -62,6 +63,7 @@ pub async fn snippet(State(app): State<App>, person: Person, Body(device): Body<
             let now = app.clock.now();
             app.state.create_ingest_token(&secret::hash(&token), "windows", "windows", None, &person.user.name, now).await?;
             app.facts.register_changed();
+            audit::record(&app, Line::of(Action::TokenCreate, &person, "ingest token of the source windows")).await;
             let url = &app.settings.public_url;
             let text = format!(
                 "# vector.yaml on a Windows event collector; Winlogbeat writes the file that Vector reads\nsources:\n  windows:\n    type: file\n    \

@@ -20,6 +20,7 @@ use crate::{
 const ROWS_MAX: usize = 1_000;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Search {
     q: String,
     #[serde(default)]
@@ -128,13 +129,14 @@ fn misread(error: HuntError, q: &str) -> ApiError {
             let characters = |bytes: usize| q.get(..bytes.min(q.len())).map_or(bytes, |part| part.chars().count());
             let (start, end) = (characters(error.offset), characters(error.offset + error.len));
             let mut answer = ApiError::bad("search_syntax", error.message.clone());
-            answer.place = Some((start, end - start));
+            answer.place = Some(Box::new((start, end - start)));
             answer
         }
     }
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Histogram {
     q: String,
     #[serde(default)]
@@ -174,6 +176,7 @@ pub async fn histogram(State(app): State<App>, person: Person, Body(wanted): Bod
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Facets {
     q: String,
     #[serde(default)]

@@ -14,6 +14,7 @@ use state::{
     alerts::AlertFilter,
     attempts::Delivery,
     incidents::{Actor, Incident, IncidentFilter, Status, Verdict},
+    users::User,
 };
 
 use super::{Body, alerts};
@@ -180,14 +181,29 @@ pub async fn assign(
 ) -> Result<StatusCode> {
     person.need_handler()?;
     let id = number(&id)?;
-    find(&app, &person.scope, id).await?;
-    let owner = app
-        .state
-        .user_by_name(&body.user)
-        .await?
-        .ok_or_else(|| ApiError::bad("invalid", format!("there is no account {:?}", body.user)))?;
+    let incident = find(&app, &person.scope, id).await?;
+    let wrong = |what: &str| ApiError { field: Some("user"), ..ApiError::bad("invalid", format!("{:?}: {what}", body.user)) };
+    let owner = app.state.user_by_name(&body.user).await?.ok_or_else(|| wrong("there is no such account"))?;
+    if !may_take(&owner, &incident) {
+        return Err(wrong("this account is closed, only reads, or does not see the system of the incident"));
+    }
     done(app.responder.assign(&person.scope, id, &actor(&person), owner.id).await)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// People who may be given this incident, by display name.
+pub async fn people(State(app): State<App>, person: Person, Path(id): Path<String>) -> Result<Json<Value>> {
+    person.need_handler()?;
+    let incident = find(&app, &person.scope, number(&id)?).await?;
+    let mut users = app.state.users().await?;
+    users.retain(|user| may_take(user, &incident));
+    users.sort_by(|one, other| one.display_name.cmp(&other.display_name));
+    let shown = |user: &User| json!({ "name": user.name, "display_name": user.display_name, "role": user.role.name() });
+    Ok(Json(users.iter().map(shown).collect()))
+}
+
+fn may_take(user: &User, incident: &Incident) -> bool {
+    !user.disabled && user.role.may_handle_incidents() && user.scope().sees(&incident.system)
 }
 
 /// What `respond` answered, as the API says it.
@@ -233,6 +249,6 @@ pub fn row(names: &Names, incident: &Incident) -> Value {
 }
 
 /// Names of accounts by id.
-pub fn user_names(users: &[state::users::User]) -> HashMap<i64, String> {
+pub fn user_names(users: &[User]) -> HashMap<i64, String> {
     users.iter().map(|user| (user.id, user.name.clone())).collect()
 }

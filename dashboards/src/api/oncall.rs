@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     App,
+    audit::{self, Action, Line},
     auth::Person,
     error::{ApiError, Result},
     time::{read, rfc3339},
@@ -90,12 +91,14 @@ fn word(target: Target, names: &HashMap<i64, String>) -> String {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Document {
     schedules: Vec<ScheduleIn>,
     escalation: EscalationIn,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ScheduleIn {
     #[serde(default)]
     id: String,
@@ -108,6 +111,7 @@ struct ScheduleIn {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RotationIn {
     kind: String,
     #[serde(default = "one")]
@@ -121,6 +125,7 @@ fn one() -> u32 {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct OverrideIn {
     from: String,
     to: String,
@@ -130,6 +135,7 @@ struct OverrideIn {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct EscalationIn {
     steps: Vec<StepIn>,
     #[serde(default)]
@@ -137,9 +143,18 @@ struct EscalationIn {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StepIn {
     wait_minutes: u32,
     target: String,
+}
+
+/// The longest wait between two steps of the escalation.
+const WAIT_MINUTES_MAX: u32 = 24 * 60;
+
+/// What is wrong with one step of the escalation; steps are counted from 1, as the page shows them.
+fn wrong_step(at: usize, what: impl std::fmt::Display) -> ApiError {
+    ApiError { field: Some("escalation"), ..ApiError::bad("invalid", format!("escalation, step {}: {what}", at + 1)) }
 }
 
 /// Replaces the whole document; nothing is changed when any part of it is wrong.
@@ -155,9 +170,13 @@ pub async fn replace(State(app): State<App>, person: Person, Body(document): Bod
             overrides(schedule, &users, &person, now)?,
         ));
     }
-    let known: Vec<i64> = app.state.schedules().await?.iter().map(|schedule| schedule.id).collect();
+    let stored = app.state.schedules().await?;
+    let known: Vec<i64> = stored.iter().map(|schedule| schedule.id).collect();
     let kept: Vec<i64> = wanted.iter().filter_map(|(id, ..)| *id).filter(|id| known.contains(id)).collect();
-    let steps = document.escalation.steps.iter().map(|step| new_step(step, &users, &known)).collect::<Result<Vec<Step>>>()?;
+    if let Some(twice) = (1..wanted.len()).find(|&at| wanted[..at].iter().any(|(_, other, _)| other.name == wanted[at].1.name)) {
+        return Err(ApiError::bad("invalid", format!("two schedules are named {:?}", wanted[twice].1.name)));
+    }
+    let escalation = read_escalation(&document.escalation, &users, &kept)?;
     for gone in known.iter().filter(|id| !kept.contains(id)) {
         app.state.delete_schedule(*gone).await?;
     }
@@ -169,18 +188,35 @@ pub async fn replace(State(app): State<App>, person: Person, Body(document): Bod
             }
             None => app.state.create_schedule(schedule).await?,
         };
-        let stored =
-            app.state.schedules().await?.into_iter().find(|schedule| schedule.id == id).map(|schedule| schedule.overrides);
-        for old in stored.unwrap_or_default() {
+        for old in stored.iter().filter(|schedule| schedule.id == id).flat_map(|schedule| &schedule.overrides) {
             app.state.remove_override(old.id).await?;
         }
         for over in overrides {
             app.state.add_override(id, over).await?;
         }
     }
-    let repeat = document.escalation.repeat.unwrap_or_else(|| respond::escalate::default_chain(&[]).repeat);
-    app.state.set_escalation(&Escalation { steps, repeat }).await?;
+    // A page that only edits schedules sends the default chain back: it stays the default, which follows the schedules.
+    let is_untouched = app.state.escalation().await?.is_none() && escalation == respond::escalate::default_chain(&stored);
+    if !is_untouched {
+        app.state.set_escalation(&escalation).await?;
+    }
+    let what =
+        format!("{} schedules, {} escalation steps, repeated {} times", wanted.len(), escalation.steps.len(), escalation.repeat);
+    audit::record(&app, Line::of(Action::OncallChange, &person, what)).await;
     show(State(app), person).await
+}
+
+/// Reads the chain; a step names a person who can answer, or a schedule that stays.
+fn read_escalation(wanted: &EscalationIn, users: &[User], schedules: &[i64]) -> Result<Escalation> {
+    let repeat = wanted.repeat.unwrap_or_else(|| respond::escalate::default_chain(&[]).repeat);
+    if !(1..=20).contains(&wanted.steps.len()) {
+        return Err(ApiError { field: Some("escalation"), ..ApiError::bad("invalid", "an escalation has 1 to 20 steps") });
+    }
+    if repeat > 9 {
+        return Err(ApiError { field: Some("repeat"), ..ApiError::bad("invalid", "an escalation repeats at most 9 times") });
+    }
+    let step = |(at, step): (usize, &StepIn)| new_step(at, step, users, schedules);
+    Ok(Escalation { steps: wanted.steps.iter().enumerate().map(step).collect::<Result<Vec<Step>>>()?, repeat })
 }
 
 fn new_schedule(schedule: &ScheduleIn, users: &[User]) -> Result<NewSchedule> {
@@ -192,8 +228,11 @@ fn new_schedule(schedule: &ScheduleIn, users: &[User]) -> Result<NewSchedule> {
         kind => return Err(wrong(format!("rotation {kind:?} is neither daily nor weekly"))),
     };
     let members = schedule.members.iter().map(|name| user_id(name, users)).collect::<Result<Vec<i64>>>()?;
-    Ok(NewSchedule {
-        name: schedule.name.clone(),
+    if schedule.name.trim().is_empty() || rotation.every == 0 {
+        return Err(wrong("a schedule needs a name, and a turn lasts at least one day".into()));
+    }
+    let new = NewSchedule {
+        name: schedule.name.trim().to_owned(),
         timezone: schedule.timezone.clone(),
         members,
         rotation: Rotation {
@@ -206,11 +245,16 @@ fn new_schedule(schedule: &ScheduleIn, users: &[User]) -> Result<NewSchedule> {
             hand_over: NaiveTime::parse_from_str(&rotation.handover, "%H:%M")
                 .map_err(|_| wrong(format!("{:?} is no time HH:mm", rotation.handover)))?,
         },
-    })
+    };
+    schedule::validate(&new).map_err(wrong)?;
+    Ok(new)
 }
 
 fn overrides(schedule: &ScheduleIn, users: &[User], person: &Person, now: i64) -> Result<Vec<Override>> {
     let one = |over: &OverrideIn| {
+        if read("to", &over.to)? <= read("from", &over.from)? {
+            return Err(ApiError::bad("invalid", format!("schedule {:?}: an override ends after it starts", schedule.name)));
+        }
         Ok(Override {
             id: 0,
             person: user_id(&over.user, users)?,
@@ -224,20 +268,28 @@ fn overrides(schedule: &ScheduleIn, users: &[User], person: &Person, now: i64) -
     schedule.overrides.iter().map(one).collect()
 }
 
-fn new_step(step: &StepIn, users: &[User], schedules: &[i64]) -> Result<Step> {
+fn new_step(at: usize, step: &StepIn, users: &[User], schedules: &[i64]) -> Result<Step> {
+    if step.wait_minutes > WAIT_MINUTES_MAX {
+        return Err(wrong_step(at, format!("a wait is at most {WAIT_MINUTES_MAX} minutes, this one is {}", step.wait_minutes)));
+    }
     let target = match step.target.split_once(':') {
         None if step.target == "everyone" => Target::Everyone,
-        Some(("user", name)) => Target::User { id: user_id(name, users)? },
+        Some(("user", name)) => {
+            let user = users.iter().find(|user| user.name.eq_ignore_ascii_case(name));
+            let user = user.ok_or_else(|| wrong_step(at, format!("there is no account {name:?}")))?;
+            if user.disabled || !user.role.may_handle_incidents() {
+                return Err(wrong_step(
+                    at,
+                    format!("{:?} cannot handle incidents: the account is closed or its role only reads", user.name),
+                ));
+            }
+            Target::User { id: user.id }
+        }
         Some(("oncall", id)) => match id.parse().ok().filter(|id| schedules.contains(id)) {
             Some(id) => Target::Schedule { id },
-            None => return Err(ApiError::bad("invalid", format!("step: there is no schedule {id:?}"))),
+            None => return Err(wrong_step(at, format!("there is no schedule {id:?}"))),
         },
-        _ => {
-            return Err(ApiError::bad(
-                "invalid",
-                format!("step: target {:?} is none of everyone, user:NAME, oncall:ID", step.target),
-            ));
-        }
+        _ => return Err(wrong_step(at, format!("target {:?} is none of everyone, user:NAME, oncall:ID", step.target))),
     };
     Ok(Step { wait_minutes: step.wait_minutes, target })
 }
@@ -282,6 +334,7 @@ pub async fn add_channel(State(app): State<App>, person: Person, Body(new): Body
         .ok_or_else(|| ApiError::bad("invalid", format!("kind {:?} is neither email nor webhook", new.kind)))?;
     let of = (kind == ChannelKind::Email).then_some(person.user.id);
     done(app.responder.add_channel(of, kind, &new.address).await)?;
+    audit::record(&app, Line::of(Action::ChannelCreate, &person, kind.name())).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -323,14 +376,15 @@ pub async fn test_page(State(app): State<App>, person: Person, Body(test): Body<
     }
 }
 
-/// Gives an account its mail address, replacing an older one.
-pub async fn set_email(app: &App, name: &str, email: &str) -> Result<()> {
-    let user = app.state.user_by_name(name).await?.ok_or_else(|| ApiError::not_found("account"))?;
+/// Gives an account its mail address in place of an older one; an empty one only takes the older away.
+pub async fn set_email(app: &App, user: &User, email: &str) -> Result<()> {
     for old in app.state.channels().await? {
         if old.person == Some(user.id) && old.kind == ChannelKind::Email && old.enabled {
             app.state.enable_channel(old.id, false).await?;
         }
     }
-    done(app.responder.add_channel(Some(user.id), ChannelKind::Email, email).await)?;
+    if !email.is_empty() {
+        done(app.responder.add_channel(Some(user.id), ChannelKind::Email, email).await)?;
+    }
     Ok(())
 }

@@ -8,6 +8,7 @@ use state::register::{Author, ImportKind};
 use super::Body;
 use crate::{
     App,
+    audit::{self, Action, Line},
     auth::Person,
     error::{ApiError, Result},
 };
@@ -32,6 +33,15 @@ pub async fn import(State(app): State<App>, person: Person, Body(import): Body<I
     let report = app.state.register_import(kind, import.csv.as_bytes(), &author, import.dry_run).await?;
     if !import.dry_run {
         app.facts.register_changed();
+        app.scores_wanted.notify_one();
+        let what = format!(
+            "{}: {} lines accepted, {} entries changed, {} refused",
+            import.kind,
+            report.accepted,
+            report.changed,
+            report.errors.len()
+        );
+        audit::record(&app, Line::of(Action::RegisterImport, &person, what)).await;
     }
     let is_vi = person.user.language == "vi";
     let errors: Vec<Value> = report

@@ -101,8 +101,8 @@ pub fn number(score: &Score, what_vi: &str, what_en: &str) -> Value {
         Some(value) => json!({ "value": percent(value) }),
         None => json!({
             "value": null,
-            "reason_vi": format!("Chưa đủ căn cứ: mới {what_vi} {} trên {} trọng số", score.weight_evaluated, score.weight_due),
-            "reason_en": format!("Not enough grounds: {} of {} weight {what_en}", score.weight_evaluated, score.weight_due),
+            "reason_vi": format!("Mới {what_vi} {} trên {} trọng số", score.weight_evaluated, score.weight_due),
+            "reason_en": format!("Only {} of {} weight {what_en}", score.weight_evaluated, score.weight_due),
         }),
     }
 }

@@ -14,8 +14,10 @@ use state::users::User;
 use super::Body;
 use crate::{
     App,
+    audit::{self, Action, Line},
     auth::{self, Peer, Person},
     error::{ApiError, Result},
+    time::rfc3339,
 };
 
 #[derive(Deserialize)]
@@ -45,7 +47,29 @@ pub async fn show(State(app): State<App>, person: Person) -> Json<Value> {
 
 pub async fn logout(State(app): State<App>, person: Person) -> Result<Response> {
     app.state.close_session(&person.session).await?;
+    audit::record(&app, Line::of(Action::Logout, &person, "")).await;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, auth::forget())]).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPassword {
+    present: String,
+    password: String,
+}
+
+/// Changes one's own password; every other session of the account ends.
+pub async fn change_password(State(app): State<App>, person: Person, Body(new): Body<NewPassword>) -> Result<StatusCode> {
+    auth::check_present(&app, &person, &new.present).await?;
+    if new.present == new.password {
+        let mut error = ApiError::bad("same_password", "the new password is the present one");
+        error.field = Some("password");
+        return Err(error);
+    }
+    let hash = app.passwords.hash(&new.password).await?;
+    app.state.set_password(person.user.id, &hash, Some(&person.session), app.now()).await?;
+    audit::record(&app, Line::of(Action::PasswordChange, &person, "")).await;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn session(app: &App, user: &User, csrf: &str) -> Value {
@@ -65,6 +89,6 @@ pub fn shown(user: &User) -> Value {
         "systems": systems,
         "language": user.language,
         "disabled": user.disabled,
-        "last_login": null,
+        "last_login": user.last_login.map(rfc3339),
     })
 }

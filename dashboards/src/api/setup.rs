@@ -7,7 +7,12 @@ use serde_json::{Value, json};
 use state::{secret, users::NewUser};
 
 use super::{Body, session};
-use crate::{App, auth::Peer, error::Result};
+use crate::{
+    App,
+    audit::{self, Action, Line},
+    auth::Peer,
+    error::Result,
+};
 
 pub async fn needed(State(app): State<App>) -> Result<Json<Value>> {
     Ok(Json(json!({ "needed": app.state.setup_needed().await? })))
@@ -32,5 +37,9 @@ pub async fn create(State(app): State<App>, Peer(peer): Peer, Body(first): Body<
         password_hash: app.passwords.hash(&first.password).await?,
     };
     let user = app.state.create_first_admin(&secret::hash(first.token.trim()), new, app.now()).await?;
+    app.state.note_login(user.id, app.now()).await?;
+    let from = peer.map(|peer| peer.ip());
+    audit::record(&app, Line::new(Action::UserCreate, &user.name, "role admin, by the set-up token").from(from).on(&user.name))
+        .await;
     session::entered(&app, &user, peer).await
 }

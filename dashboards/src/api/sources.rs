@@ -12,6 +12,7 @@ use super::Body;
 use crate::{
     App, ask,
     ask::Row,
+    audit::{self, Action, Line},
     auth::Person,
     error::{ApiError, Result},
 };
@@ -148,6 +149,8 @@ pub async fn adopt(State(app): State<App>, person: Person, Body(adopt): Body<Ado
     let adoption = Adoption { address, system: &adopt.system, asset_name, expected_source: true, since };
     app.state.adopt_sender(&adoption, &author).await?;
     app.facts.register_changed();
+    app.scores_wanted.notify_one();
+    audit::record(&app, Line::of(Action::SenderAdopt, &person, format!("{address} to {}", adopt.system))).await;
     Ok(Json(json!({ "moved": moved, "since": ask::time(since) })))
 }
 

@@ -224,7 +224,8 @@ pub async fn show(State(app): State<App>, person: Person, Path(id): Path<String>
     page["requirements"] = assessment.as_deref().map(lines).unwrap_or_default().into();
     page["history"] = scores::history(&app, &person.scope, &id).await?.into();
     page["retention"] = retention(assessment.as_deref());
-    page["notes"] = assessment.as_deref().map_or_else(|| json!([]), |assessment| json!(assessment.notes));
+    let notes = assessment.iter().flat_map(|assessment| &assessment.notes);
+    page["notes"] = notes.map(|note| json!({ "at": rfc3339(note.at), "vi": note.vi, "en": note.en })).collect();
     page["upcoming"] = assessment
         .as_deref()
         .and_then(|assessment| assessment.upcoming.as_ref())

@@ -83,7 +83,7 @@ const routes = {
     const columns = [{ name: 'source', type: 'keyword', label_vi: 'Nguồn', label_en: 'Source' }, { name: 'first', type: 'date', label_vi: 'Đầu', label_en: 'First' }, { name: 'received', type: 'long', label_vi: 'Nhận vào', label_en: 'Received' }];
     return q ? { ...q, rows: { columns, rows: q.verdict === 'blind' ? [] : [1, 2, 3].map((n) => ({ source: `${id}-app0${n}`, first: iso(Date.now() - n * 864e5 * 40), received: 12345 * n })) }, evidence: q.kind === 'measured' ? [] : [{ title_vi: 'Biên bản rà soát nhật ký', title_en: 'Log review record', by: 'lan.tran', at: iso(Date.now() - 864e5 * 80), until: null }], hunt: { q: `system.id:${id}`, mode: 'search', from: iso(Date.now() - 864e5), to: iso(Date.now()) } } : missing();
   },
-  'POST /register/import': (b) => ({ accepted: b.csv.split('\n').length - 2, errors: [{ line: 3, column: 'level', message: 'cấp độ phải từ 1 đến 5, gặp "6"' }] }),
+  'POST /register/import': (b) => ({ changed: 0, accepted: b.csv.split('\n').length - 2, errors: [{ line: 3, column: 'level', message: 'cấp độ phải từ 1 đến 5, gặp "6"' }] }),
   'GET /incidents': (_, __, p) => incidents.filter((i) => (!p.get('status') || p.get('status').split(',').includes(i.status)) && (!p.get('severity') || i.severity === p.get('severity')) && (!p.get('system') || i.system.id === p.get('system'))).map(({ notifications, log, close_verdict, ...i }) => ({ ...i, alerts: i.alerts.length })),
   'GET /incidents/:id': (_, { id }) => incidents.find((i) => i.id === id) ?? missing(),
   'POST /incidents/:id/:act': (b, { id, act }) => {
@@ -94,6 +94,7 @@ const routes = {
     i.log.push({ at: iso(Date.now()), actor: 'admin', action: act, note: b.note ?? b.text ?? b.user ?? null });
     return {};
   },
+  'GET /incidents/:id/people': () => users.filter((u) => !u.disabled && ['admin', 'analyst', 'oncall'].includes(u.role)).map(({ name, display_name, role }) => ({ name, display_name, role })),
   'GET /alerts': () => incidents.flatMap((i) => i.alerts),
   'GET /rules': () => rules,
   'GET /sources': () => sources,
@@ -101,6 +102,7 @@ const routes = {
   'GET /oncall': () => oncall,
   'POST /oncall': (b) => Object.assign(oncall, b),
   'GET /channels': () => channels,
+  'POST /channels': () => ({}),
   'POST /channels/test': () => ({ attempts: [{ channel: 'Thư công vụ', person: 'Trần Thị Lan', result: 'sent', detail: '250 2.0.0 Ok: queued as 4bXy', at: iso(Date.now()) }, { channel: 'Cổng tin nhắn', result: 'failed', detail: 'connect timed out after 5 s', at: iso(Date.now()) }] }),
   'POST /setup/source': (b) => ({ source: b.kind, address: '10.20.0.5:601', token: b.kind === 'windows' ? 'cg_9f2Lw0aVbWq3' : null, path: { rsyslog: '/etc/rsyslog.d/60-chieng.conf', fortigate: null, windows: 'C:\\Program Files\\Winlogbeat\\winlogbeat.yml' }[b.kind], snippet: { rsyslog: '*.* action(type="omfwd" target="10.20.0.5" port="601" protocol="tcp"\n    TCP_Framing="octet-counted" template="RSYSLOG_SyslogProtocol23Format"\n    queue.type="LinkedList" queue.filename="chieng" queue.saveOnShutdown="on"\n    action.resumeRetryCount="-1")', fortigate: 'config log syslogd setting\n    set status enable\n    set server "10.20.0.5"\n    set mode reliable\n    set port 601\n    set format default\nend', windows: 'winlogbeat.event_logs:\n  - name: Security\n  - name: System\noutput.http:\n  url: "https://10.20.0.5:8443/ingest/v1/windows"' }[b.kind] }),
   'GET /setup/waiting': (_, __, p) => {
@@ -111,7 +113,9 @@ const routes = {
   'POST /setup/test-alert': () => ({ incident: 'i0' }),
   'GET /users': () => users,
   'POST /users': (b) => (users.push({ ...b, disabled: false, last_login: null }), b),
-  'POST /users/:id/disable': (b, { id }) => ((users.find((u) => u.name === id).disabled = b.disabled), {}),
+  'POST /users/:id': (b, { id }) => Object.assign(users.find((u) => u.name === id), b),
+  'POST /users/:id/password': () => ({}),
+  'POST /session/password': (b) => (b.present === 'sai' ? fail(400, 'wrong_password', 'the present password is wrong', { field: 'present' }) : {}),
 };
 
 function find(method, path) {

@@ -3,6 +3,7 @@ import * as format from '$/lib/format';
 import { prefs } from '$/lib/prefs.svelte';
 
 import { en } from './en';
+import * as said from './said';
 import { vi, type Messages } from './vi';
 
 const MESSAGES: Record<'vi' | 'en', Messages> = { vi, en };
@@ -15,6 +16,9 @@ export function t(): Messages {
 export function pick(vi: string | null | undefined, en: string | null | undefined): string {
   return (prefs.lang === 'vi' ? vi || en : en || vi) ?? '';
 }
+
+/** A sentence of the server in the language of the page. */
+export const say = (text: string) => said.say(text, prefs.lang);
 
 export const num = (n: number, digits = 0) => format.number(n, prefs.lang, digits);
 export const fixed = (n: number, digits: number) => format.fixed(n, prefs.lang, digits);

@@ -62,6 +62,7 @@ export const api = {
   setUp: (body: { token: string; name: string; password: string; display_name: string }) => call<T.Session>('POST', '/setup', body),
   session: (signal?: Signal) => call<T.Session>('GET', '/session', undefined, signal),
   logIn: (name: string, password: string) => call<T.Session>('POST', '/session', { name, password }),
+  changePassword: (present: string, password: string) => call<object>('POST', '/session/password', { present, password }),
   logOut: () => call<object>('DELETE', '/session'),
 
   home: (signal?: Signal) => call<T.Home>('GET', '/home', undefined, signal),
@@ -86,12 +87,13 @@ export const api = {
   ack: (incident: string, note?: string) => call<object>('POST', `/incidents/${id(incident)}/ack`, note ? { note } : {}),
   close: (incident: string, verdict: T.CloseVerdict, note: string) => call<object>('POST', `/incidents/${id(incident)}/close`, { verdict, note }),
   note: (incident: string, text: string) => call<object>('POST', `/incidents/${id(incident)}/note`, { text }),
+  people: (incident: string, signal?: Signal) => call<T.Assignee[]>('GET', `/incidents/${id(incident)}/people`, undefined, signal),
   assign: (incident: string, user: string) => call<object>('POST', `/incidents/${id(incident)}/assign`, { user }),
   alerts: (params: Query, signal?: Signal) => call<T.Alerts>('GET', `/alerts${query(params)}`, undefined, signal),
 
   rules: (signal?: Signal) => call<T.Rules>('GET', '/rules', undefined, signal),
   sources: (signal?: Signal) => call<T.Sources>('GET', '/sources', undefined, signal),
-  adopt: (body: { address: string; system: string; asset_name?: string; reason: string }) => call<object>('POST', '/sources/adopt', body),
+  adopt: (body: { address: string; system: string; asset_name?: string; reason: string }) => call<{ moved: number; since: string }>('POST', '/sources/adopt', body),
 
   onCall: (signal?: Signal) => call<T.OnCall>('GET', '/oncall', undefined, signal),
   setOnCall: (body: T.OnCall) => call<object>('POST', '/oncall', body),
@@ -107,5 +109,6 @@ export const api = {
   users: (signal?: Signal) => call<T.Users>('GET', '/users', undefined, signal),
   addUser: (body: { name: string; display_name: string; role: T.Role; password: string; systems: 'all' | string[]; language: 'vi' | 'en'; email?: string }) =>
     call<T.UserRow>('POST', '/users', body),
-  disableUser: (user: string, disabled: boolean) => call<object>('POST', `/users/${id(user)}/disable`, { disabled }),
+  changeUser: (user: string, change: T.UserChange) => call<T.UserRow>('POST', `/users/${id(user)}`, change),
+  resetPassword: (user: string, password: string) => call<object>('POST', `/users/${id(user)}/password`, { password }),
 };

@@ -267,7 +267,9 @@ export interface Requirement {
   share?: number | null;
   /** What was measured and what is asked, ready to print ("58 ngày", "90 ngày"). */
   value?: string | null;
+  value_en?: string | null;
   threshold?: string | null;
+  threshold_en?: string | null;
   reason_vi: string;
   reason_en: string;
   check: string | null;
@@ -397,7 +399,7 @@ export interface Sources {
   quarantine: { id: string; time: Time; source: string; reason: string; line: string }[];
 }
 
-// POST /sources/adopt {address, system, asset_name?, reason} → 204 or {}
+// POST /sources/adopt {address, system, asset_name?, reason} → {moved, since}: past events that move with the sender
 
 // ---------------------------------------------------------------- on-call
 /** GET /oncall, and POST /oncall with the whole document (administrators). */
@@ -407,13 +409,25 @@ export interface OnCall {
     name: string;
     timezone: string;
     members: string[];
-    rotation: { kind: 'daily' | 'weekly'; handover: string /* HH:mm */; start: string /* yyyy-mm-dd */ };
-    overrides: { from: Time; to: Time; user: string }[];
+    /** `every`: a turn lasts so many days or weeks. */
+    rotation: { kind: 'daily' | 'weekly'; every?: number; handover: string /* HH:mm */; start: string /* yyyy-mm-dd */ };
+    overrides: { from: Time; to: Time; user: string; reason?: string }[];
     /** Answer only: who is on duty. */
-    now?: { user: string; display_name: string; until: Time } | null;
-    next?: { user: string; display_name: string; from: Time }[];
+    now?: { user: string; display_name: string | null; until: Time | null } | null;
+    next?: { user: string; display_name: string | null; from: Time }[];
   }[];
-  escalation: { steps: { wait_minutes: number; target: string }[] };
+  escalation: Escalation;
+}
+
+/** Who is told next while nobody answers; the chain starts over `repeat` times. */
+export interface Escalation {
+  steps: Step[];
+  repeat: number;
+}
+/** `target`: everyone, user:NAME or oncall:ID. */
+export interface Step {
+  wait_minutes: number;
+  target: string;
 }
 
 /** GET /channels */
@@ -451,10 +465,18 @@ export interface TestAlert {
 
 // ---------------------------------------------------------------- users (administrators)
 export interface UserRow extends User {
-  email?: string | null;
-  phone?: string | null;
+  email: string | null;
   disabled: boolean;
   last_login: Time | null;
 }
-/** GET /users · POST /users {name, display_name, role, password, systems, language, email?} → UserRow · POST /users/{name}/disable {disabled: bool} */
+/** GET /users · POST /users → UserRow */
 export type Users = UserRow[];
+/** POST /users/{name}: what is absent stays as it is; an empty e-mail takes it away. */
+export type UserChange = Partial<Pick<UserRow, 'display_name' | 'role' | 'systems' | 'language' | 'disabled'>> & { email?: string };
+
+/** GET /incidents/{id}/people: who may be given it. */
+export interface Assignee {
+  name: string;
+  display_name: string;
+  role: Role;
+}

@@ -117,9 +117,7 @@ impl Caller<'_> {
         let schema = content.get(&media).unwrap_or_else(|| panic!("{what}: {media} is not documented"));
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         if media == "application/json" {
-            if let Err(error) = check(self.document, &schema["schema"], &body, "answer") {
-                panic!("{what}: {error}\n{body}");
-            }
+            check(self.document, &schema["schema"], &body, "answer").unwrap_or_else(|error| panic!("{what}: {error}\n{body}"));
         }
         Answer { status, media, body, cookie }
     }

@@ -312,6 +312,11 @@ pub struct Running {
 
 /// Starts everything; returns when it is ready.
 pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running> {
+    let http = TcpListener::bind(settings.server.listen).await;
+    let http = http.map_err(|error| Failure::of(format!("failed to listen on {}", settings.server.listen), &error))?;
+    let listen = http.local_addr().map_err(|error| Failure::of("failed to listen", &error))?;
+    // With port 0 the system chose one: links in messages must lead to it.
+    let settings = Settings { server: crate::config::Server { listen, ..settings.server.clone() }, ..settings };
     let core = Arc::new(Core::open(settings, clock).await?);
     let (fail, failure) = watch::channel(None);
     let (listening, processing) = (CancellationToken::new(), CancellationToken::new());
@@ -324,10 +329,8 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running>
         metrics: core.metrics.clone(),
     };
     let bound = ingest::Listeners::bind(&core.settings.ingest, &context).map_err(|errors| cannot_listen(&errors))?;
-    let http = TcpListener::bind(core.settings.server.listen).await;
-    let http = http.map_err(|error| Failure::of(format!("failed to listen on {}", core.settings.server.listen), &error))?;
     let addresses = Addresses {
-        http: http.local_addr().map_err(|error| Failure::of("failed to listen", &error))?,
+        http: listen,
         syslog_udp: of_kind(&bound, "syslog_udp"),
         syslog_tcp: of_kind(&bound, "syslog_tcp"),
         netflow: of_kind(&bound, "netflow_udp"),

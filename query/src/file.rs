@@ -26,8 +26,10 @@ use datafusion::{
 };
 use store::{
     Segment,
+    index::{FileSource, Index},
     line::{COLUMN_SHAPE, Layout},
 };
+use tracing::warn;
 
 /// Bytes of file metadata kept for the next question.
 const CACHE_BYTES_MAX: usize = 64 << 20;
@@ -37,6 +39,8 @@ const CACHE_BYTES_MAX: usize = 64 << 20;
 pub(crate) struct Open {
     pub metadata: ArrowReaderMetadata,
     layout: Option<Arc<Layout>>,
+    /// Says where words are not; `None` when the segment has no index, or a damaged one.
+    pub index: Option<Arc<Index>>,
     /// The columns that a question may name.
     pub schema: SchemaRef,
 }
@@ -54,7 +58,7 @@ impl Open {
             None => metadata,
         };
         let schema = layout.as_ref().map_or_else(|| metadata.schema().clone(), Layout::logical_schema);
-        Ok(Self { metadata, layout: layout.map(Arc::new), schema })
+        Ok(Self { metadata, layout: layout.map(Arc::new), index: index(segment), schema })
     }
 
     /// True when a column is stored as it is: its statistics and pages are about the values that questions see.
@@ -83,6 +87,16 @@ impl Open {
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(RecordBatch::try_new_with_options(Arc::new(self.schema.project(reads)?), columns, &options)?)
     }
+}
+
+fn index(segment: &Segment) -> Option<Arc<Index>> {
+    let source = File::open(segment.index_path()?).and_then(FileSource::new);
+    let index = source
+        .map_err(|error| error.to_string())
+        .and_then(|source| Index::open(Arc::new(source)).map_err(|error| error.to_string()));
+    let index =
+        index.inspect_err(|error| warn!(segment = segment.id, error, "failed to open a text index; its segment is scanned"));
+    index.ok().filter(|index| index.rows() == segment.rows).map(Arc::new)
 }
 
 fn as_views(schema: &SchemaRef) -> SchemaRef {

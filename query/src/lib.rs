@@ -29,6 +29,7 @@ mod lens;
 mod limits;
 mod mask;
 mod prune;
+mod pushdown;
 mod rewrite;
 mod rows;
 mod scan;

@@ -29,7 +29,7 @@ use datafusion::{
     },
 };
 use event::Micros;
-use store::{HotBatch, Segment};
+use store::{HotBatch, Segment, index::Question};
 
 use crate::{
     file::MetadataCache,
@@ -48,6 +48,8 @@ pub struct ScanStats {
     pub segments_skipped: AtomicU64,
     /// Row groups skipped by their statistics.
     pub row_groups_skipped: AtomicU64,
+    /// Rows that the text index ruled out.
+    pub index_rows_skipped: AtomicU64,
     /// Rows that the filter had to look at.
     pub rows: AtomicU64,
 }
@@ -63,6 +65,8 @@ pub(crate) struct Scan {
     /// Over the view's schema; its columns by number in `filter_columns`.
     pub filter: Option<Arc<dyn PhysicalExpr>>,
     pub filter_columns: Vec<usize>,
+    /// What the filter lets a text index say.
+    pub question: Option<Question>,
     /// Filters that came down during physical planning, with their columns.
     pub dynamic: Vec<(Arc<dyn PhysicalExpr>, Vec<usize>)>,
     /// Rows that are enough for the question, per partition.

@@ -7,7 +7,12 @@
 //! The order of the three row filters is the safety property: the filter of a statement only ever sees rows in scope,
 //! and only the masked values of what the asker may not read.
 
-use std::{cmp::Reverse, fs::File, sync::Arc, sync::atomic::Ordering::Relaxed};
+use std::{
+    cmp::Reverse,
+    fs::File,
+    ops::Range,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use datafusion::{
     arrow::{
@@ -21,7 +26,7 @@ use datafusion::{
         PagePruningAccessPlanFilter, ParquetAccessPlan, ParquetFileMetrics, RowGroupAccess, RowGroupAccessPlanFilter,
     },
     parquet::{
-        arrow::arrow_reader::{ArrowPredicate, ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter},
+        arrow::arrow_reader::{ArrowPredicate, ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter, RowSelection},
         file::{metadata::RowGroupMetaData, statistics::Statistics},
     },
     physical_expr::{
@@ -32,6 +37,7 @@ use datafusion::{
 };
 use event::field;
 use store::Segment;
+use tracing::warn;
 
 use crate::{
     amend::Amendments,
@@ -141,6 +147,10 @@ impl Reading<'_> {
     fn select_pages(&self) -> Result<ParquetAccessPlan> {
         let metadata = self.open.metadata.metadata();
         let mut plan = ParquetAccessPlan::new_all(metadata.num_row_groups());
+        self.ask_index(&mut plan);
+        if plan.row_group_indexes().is_empty() {
+            return Ok(plan);
+        }
         let lens = self.lens(&self.scan.filter_columns);
         let fixed = self.scan.filter.as_ref().filter(|_| !lens.has_split_columns());
         let fixed = fixed.and_then(|filter| prunable(&self.scan.view, filter));
@@ -151,6 +161,37 @@ impl Reading<'_> {
             plan = by_page.prune_plan_with_page_index(plan, schema, self.open.metadata.parquet_schema(), metadata, &metrics());
         }
         Ok(plan)
+    }
+
+    /// Leaves only the blocks of rows that may hold the words and values asked for.
+    fn ask_index(&self, plan: &mut ParquetAccessPlan) {
+        let (Some(index), Some(question)) = (&self.open.index, &self.scan.question) else { return };
+        let blocks = match index.blocks(question) {
+            Ok(blocks) => blocks,
+            Err(error) => {
+                warn!(segment = self.segment.id, %error, "failed to read a text index; its segment is scanned");
+                return;
+            }
+        };
+        let ranges: Vec<Range<u64>> = blocks.row_ranges().collect();
+        let (mut start, mut first, mut left) = (0, 0, 0);
+        for (at, group) in self.open.metadata.metadata().row_groups().iter().enumerate() {
+            let end = start + group.num_rows() as u64;
+            first += ranges[first..].iter().take_while(|range| range.end <= start).count();
+            let inside = ranges[first..].iter().take_while(|range| range.start < end);
+            let inside: Vec<Range<usize>> =
+                inside.map(|range| (range.start.max(start) - start) as usize..(range.end.min(end) - start) as usize).collect();
+            if inside.is_empty() {
+                plan.skip(at);
+            } else if plan.should_scan(at) {
+                left += inside.iter().map(ExactSizeIterator::len).sum::<usize>() as u64;
+                plan.scan_selection(at, RowSelection::from_consecutive_ranges(inside.into_iter(), group.num_rows() as usize));
+            }
+            start = end;
+        }
+        if !self.scan.view.rows.is_restricted() {
+            self.scan.stats.index_rows_skipped.fetch_add(self.segment.rows - left.min(self.segment.rows), Relaxed);
+        }
     }
 
     /// The dynamic filters as they stand. They are about few columns, in practice those of ORDER BY or a join, none of them split.

@@ -23,6 +23,8 @@ use event::{Field, Scope, seam::TableSource};
 use crate::{
     file::MetadataCache,
     mask::{Masker, hidden_in_table},
+    prune::prunable,
+    pushdown::question,
     scan::{EventsExec, Scan, ScanStats},
     view::View,
 };
@@ -78,6 +80,7 @@ impl TableProvider for Events {
             metadata: self.metadata.clone(),
             stats: self.stats.clone(),
             projection,
+            question: filter.as_ref().and_then(|filter| prunable(&self.view, filter)).and_then(|filter| question(&filter)),
             filter,
             filter_columns,
             dynamic: vec![],

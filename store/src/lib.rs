@@ -25,6 +25,7 @@ mod disk;
 mod error;
 mod flush;
 pub mod index;
+pub mod indexing;
 mod ledger;
 pub mod line;
 mod lock;

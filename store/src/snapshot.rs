@@ -152,6 +152,11 @@ impl Snapshot {
 }
 
 impl Segment {
+    /// The index file on this machine, when there is one.
+    pub fn index_path(&self) -> Option<PathBuf> {
+        self.index.as_ref().map(|_| self.path.with_extension("index"))
+    }
+
     /// Locations of all its files.
     pub(crate) fn locations(&self) -> Vec<String> {
         std::iter::once(&self.location).chain(self.index.as_ref().map(|index| &index.location)).cloned().collect()

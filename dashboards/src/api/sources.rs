@@ -15,6 +15,7 @@ use crate::{
     audit::{self, Action, Line},
     auth::Person,
     error::{ApiError, Result},
+    time::rfc3339,
 };
 
 /// A source that sent something within a day but nothing for so long is silent.
@@ -151,7 +152,7 @@ pub async fn adopt(State(app): State<App>, person: Person, Body(adopt): Body<Ado
     app.facts.register_changed();
     app.scores_wanted.notify_one();
     audit::record(&app, Line::of(Action::SenderAdopt, &person, format!("{address} to {}", adopt.system))).await;
-    Ok(Json(json!({ "moved": moved, "since": ask::time(since) })))
+    Ok(Json(json!({ "moved": moved, "since": rfc3339(since) })))
 }
 
 /// Number of stored events of a sender that belong to no system, and when the first of them was ingested.

@@ -135,6 +135,11 @@ impl Question {
         Self { terms }
     }
 
+    /// The words and phrases as they were asked, each with whether only its beginning counts.
+    pub fn terms(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.terms.iter().map(|term| (term.asked.as_str(), term.is_prefix))
+    }
+
     /// True when every word stands in the text.
     pub fn stands_in(&self, text: &str) -> bool {
         let mut scratch = String::new();

@@ -7,11 +7,11 @@
 
 mod allowed;
 mod capped;
-mod cidr;
+pub(crate) mod cidr;
 mod concat_strict;
 mod is_private;
 mod list_any;
-mod match_terms;
+pub(crate) mod match_terms;
 mod prefix;
 mod text;
 

@@ -98,7 +98,7 @@ const routes = {
   'GET /alerts': () => incidents.flatMap((i) => i.alerts),
   'GET /rules': () => rules,
   'GET /sources': () => sources,
-  'POST /sources/adopt': (b) => ((sources.unknown_senders = sources.unknown_senders.filter((s) => s.address !== b.address)), {}),
+  'POST /sources/adopt': (b) => ((sources.unknown_senders = sources.unknown_senders.filter((s) => s.address !== b.address)), { moved: 1753, since: '2026-11-22T00:00:00Z' }),
   'GET /oncall': () => oncall,
   'POST /oncall': (b) => Object.assign(oncall, b),
   'GET /channels': () => channels,

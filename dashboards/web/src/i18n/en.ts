@@ -180,7 +180,7 @@ export const en: Messages = {
     lead: 'Which source sends, which stranger knocks, which record is in quarantine.', health: 'Source health', name: 'Source', kind: 'Kind', senders: 'Senders', events24h: 'Events, 24 h', lastEvent: 'Last',
     parsers: 'Parsers', skew: 'Clock skew', status: 'Status', statuses: { ok: 'Good', silent: 'Silent', skewed: 'Clock wrong', failing: 'Failing', idle: 'No log yet' },
     unknown: 'Unknown senders', unknownLead: 'These addresses send logs but are in no asset register.', address: 'Address', first: 'First seen', sample: 'Sample line', adopt: 'Adopt', noUnknown: 'No unknown sender.',
-    adoptTitle: (address) => `Give ${address} to a system`, system: 'System', assetName: 'Asset name', reason: 'Grounds', reasonHint: 'For example: the network diagram in the level dossier.', adopted: (address, moved) => `${address} adopted, with ${number(moved, 'en')} stored ${moved === 1 ? 'event' : 'events'}.`,
+    adoptTitle: (address) => `Give ${address} to a system`, system: 'System', assetName: 'Asset name', reason: 'Grounds', reasonHint: 'For example: the network diagram in the level dossier.', adopted: (address, moved) => `${address} adopted, with ${s(moved, 'stored event')}.`,
     adoptHint: 'Applies to events received before, too; who adopted it and when is recorded.',
     ledger: 'Ledger by source', quarantine: 'Quarantine', quarantineLead: 'Records that no parser understood; the original line is kept.', noQuarantine: 'No record is in quarantine.', line: 'Original line', none: 'No source is configured.', addSource: 'Connect the first device',
   },

@@ -181,7 +181,7 @@ export const vi = {
     lead: 'Nguồn nào đang gửi, máy lạ nào gõ cửa, bản ghi nào bị cách ly.', health: 'Sức khoẻ nguồn', name: 'Nguồn', kind: 'Cách thu', senders: 'Máy gửi', events24h: 'Sự kiện 24 giờ', lastEvent: 'Gần nhất',
     parsers: 'Bộ đọc', skew: 'Lệch giờ', status: 'Trạng thái', statuses: { ok: 'Tốt', silent: 'Im lặng', skewed: 'Lệch giờ', failing: 'Lỗi', idle: 'Chưa có log' } as Record<string, string>,
     unknown: 'Máy gửi lạ', unknownLead: 'Các địa chỉ này đang gửi log nhưng chưa có trong sổ tài sản.', address: 'Địa chỉ', first: 'Thấy lần đầu', sample: 'Dòng mẫu', adopt: 'Nhận vào hệ thống', noUnknown: 'Không có máy gửi lạ.',
-    adoptTitle: (address: string) => `Nhận ${address} vào một hệ thống`, system: 'Hệ thống', assetName: 'Tên tài sản', reason: 'Căn cứ', reasonHint: 'Ví dụ: theo sơ đồ mạng tại hồ sơ đề xuất cấp độ.', adopted: (address: string, moved: number) => `Đã nhận ${address}, cùng ${number(moved, 'vi')} sự kiện đã lưu trước đó.`,
+    adoptTitle: (address: string) => `Nhận ${address} vào một hệ thống`, system: 'Hệ thống', assetName: 'Tên tài sản', reason: 'Căn cứ', reasonHint: 'Ví dụ: theo sơ đồ mạng tại hồ sơ đề xuất cấp độ.', adopted: (address: string, moved: number) => `Đã nhận ${address}, cùng ${n(moved)} sự kiện đã lưu trước đó.`,
     adoptHint: 'Áp dụng cho cả các sự kiện đã nhận trước đó; việc nhận được ghi ngày và người làm.',
     ledger: 'Sổ cân đối theo nguồn', quarantine: 'Cách ly', quarantineLead: 'Bản ghi không bộ đọc nào hiểu; dòng gốc được giữ nguyên.', noQuarantine: 'Không có bản ghi nào bị cách ly.', line: 'Dòng gốc', none: 'Chưa cấu hình nguồn nào.', addSource: 'Nối thiết bị đầu tiên',
   },

@@ -133,4 +133,5 @@ def main():
                 open(chosen.out, "a").write(text + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ use arrow::{
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 
-use crate::{Event, Field, Kind, Value, catalogue::field};
+use crate::{Event, Field, Kind, Value, catalogue::field, scratch::ExtraName};
 
 /// Columns outside the catalogue that one batch may have; further names go to the `residual` column.
 pub const EXTRA_COLUMNS_MAX: usize = 512;
@@ -48,6 +48,8 @@ pub struct Codes {
 pub struct BlockBuilder {
     datasets: Vec<(&'static str, BatchBuilder)>,
     last: usize,
+    /// Rows that each dataset had in the block before: so much room is made at once.
+    rows: Vec<(&'static str, usize)>,
 }
 
 impl BlockBuilder {
@@ -62,7 +64,8 @@ impl BlockBuilder {
             self.last = match self.datasets.iter().position(|(name, _)| *name == dataset) {
                 Some(at) => at,
                 None => {
-                    self.datasets.push((dataset, BatchBuilder::default()));
+                    let expected = self.rows.iter().find(|(name, _)| *name == dataset).map_or(0, |(_, rows)| *rows);
+                    self.datasets.push((dataset, BatchBuilder { expected, ..BatchBuilder::default() }));
                     self.datasets.len() - 1
                 }
             };
@@ -73,6 +76,8 @@ impl BlockBuilder {
     /// Returns the batches in order of first appearance and starts anew.
     pub fn finish(&mut self) -> Vec<EventBatch> {
         self.last = 0;
+        self.rows.clear();
+        self.rows.extend(self.datasets.iter().map(|(name, builder)| (*name, builder.rows)));
         self.datasets.drain(..).map(|(name, builder)| builder.finish(name)).collect()
     }
 }
@@ -80,9 +85,11 @@ impl BlockBuilder {
 #[derive(Default)]
 struct BatchBuilder {
     rows: usize,
+    /// Rows to make room for.
+    expected: usize,
     /// Indexed by `Field`; `None` until the first value.
     catalogue: Vec<Option<Column>>,
-    extra: HashMap<Box<str>, TextColumn>,
+    extra: Extras,
     residual: String,
     name: String,
     text: String,
@@ -98,15 +105,22 @@ impl BatchBuilder {
             self.set(row, *field, *value);
         }
         self.residual.clear();
-        for (name, value) in event.extra() {
+        for (place, (name, value)) in event.extra().iter().enumerate() {
+            if let Some(column) = self.extra.expected(place, name) {
+                column.set(row, as_text(*value, &mut self.text));
+                continue;
+            }
             self.name.clear();
             self.name.push_str(name.prefix);
             self.name.push_str(name.key);
-            self.set_extra(row, *value);
+            if let Some(at) = self.set_extra(row, *value) {
+                self.extra.expect(place, at);
+            }
         }
         if !self.residual.is_empty() {
             self.residual.push('}');
-            let column = self.catalogue[field::RESIDUAL.index()].get_or_insert_with(|| Column::new(field::RESIDUAL));
+            let column =
+                self.catalogue[field::RESIDUAL.index()].get_or_insert_with(|| Column::new(field::RESIDUAL, self.expected));
             column.set_text(row, &self.residual);
         }
         if !event.problems().is_empty() || event.extra_lost() > 0 {
@@ -116,31 +130,30 @@ impl BatchBuilder {
     }
 
     fn set(&mut self, row: usize, field: Field, value: Value<'_>) {
-        let column = self.catalogue[field.index()].get_or_insert_with(|| Column::new(field));
+        let column = self.catalogue[field.index()].get_or_insert_with(|| Column::new(field, self.expected));
         if !column.set(row, value, &mut self.text) {
             // The value does not fit the column's type: it is kept as text beside it, never refused.
             self.name.clear();
             self.name.push_str(field.name());
             self.name.push_str("#str");
-            self.set_extra(row, value);
+            let _ = self.set_extra(row, value);
         }
     }
 
-    /// Sets the column that `self.name` names, or the residual when there are too many columns.
-    fn set_extra(&mut self, row: usize, value: Value<'_>) {
+    /// Sets the column that `self.name` names and returns its place, or adds to the residual when there are too many columns.
+    fn set_extra(&mut self, row: usize, value: Value<'_>) -> Option<u32> {
         let text = as_text(value, &mut self.text);
-        if let Some(column) = self.extra.get_mut(self.name.as_str()) {
-            column.set(row, text);
-        } else if self.extra.len() < EXTRA_COLUMNS_MAX {
-            let mut column = TextColumn::new(true);
-            column.set(row, text);
-            self.extra.insert(self.name.as_str().into(), column);
-        } else {
-            self.residual.push(if self.residual.is_empty() { '{' } else { ',' });
-            push_json(&mut self.residual, &self.name);
-            self.residual.push(':');
-            push_json(&mut self.residual, text);
+        let at = self.extra.place(&self.name, self.expected);
+        match at {
+            Some(at) => self.extra.columns[at as usize].1.set(row, text),
+            None => {
+                self.residual.push(if self.residual.is_empty() { '{' } else { ',' });
+                push_json(&mut self.residual, &self.name);
+                self.residual.push(':');
+                push_json(&mut self.residual, text);
+            }
         }
+        at
     }
 
     fn set_problems(&mut self, row: usize, event: &Event<'_>) {
@@ -153,7 +166,8 @@ impl BatchBuilder {
                 event.extra_lost()
             );
         }
-        let column = self.catalogue[field::ERROR_MESSAGE.index()].get_or_insert_with(|| Column::new(field::ERROR_MESSAGE));
+        let column =
+            self.catalogue[field::ERROR_MESSAGE.index()].get_or_insert_with(|| Column::new(field::ERROR_MESSAGE, self.expected));
         column.set_text(row, &text);
     }
 
@@ -169,7 +183,7 @@ impl BatchBuilder {
             columns.push(array);
             codes.push(code);
         }
-        let mut extra: Vec<_> = self.extra.into_iter().collect();
+        let mut extra = self.extra.columns;
         extra.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         for (name, column) in extra {
             let (array, code) = column.finish(rows);
@@ -179,6 +193,46 @@ impl BatchBuilder {
         }
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("every column was filled to `rows`");
         EventBatch { dataset: dataset.to_owned(), batch, codes }
+    }
+}
+
+/// Columns outside the catalogue. Events of one dataset mostly name the same fields in the same order, so that the place of a
+/// name in the event before says its column, and nothing is hashed.
+#[derive(Default)]
+struct Extras {
+    columns: Vec<(Box<str>, TextColumn)>,
+    by_name: HashMap<Box<str>, u32>,
+    /// Column of each place in the last events.
+    order: Vec<u32>,
+}
+
+impl Extras {
+    fn expected(&mut self, place: usize, name: &ExtraName<'_>) -> Option<&mut TextColumn> {
+        let (known, column) = self.columns.get_mut(*self.order.get(place)? as usize)?;
+        let key = known.as_bytes().strip_prefix(name.prefix.as_bytes())?;
+        (key == name.key.as_bytes()).then_some(column)
+    }
+
+    fn expect(&mut self, place: usize, column: u32) {
+        match self.order.get_mut(place) {
+            Some(known) => *known = column,
+            // Places before this one may be names that went to the residual.
+            None => self.order.resize(place + 1, column),
+        }
+    }
+
+    /// The column of a name, made when there is room.
+    fn place(&mut self, name: &str, expected: usize) -> Option<u32> {
+        if let Some(at) = self.by_name.get(name) {
+            return Some(*at);
+        }
+        if self.columns.len() >= EXTRA_COLUMNS_MAX {
+            return None;
+        }
+        let at = self.columns.len() as u32;
+        self.columns.push((name.into(), TextColumn::new(true, expected)));
+        self.by_name.insert(name.into(), at);
+        Some(at)
     }
 }
 
@@ -193,15 +247,15 @@ enum Column {
 }
 
 impl Column {
-    fn new(field: Field) -> Self {
+    fn new(field: Field, expected: usize) -> Self {
         let definition = field.definition();
         match definition.kind {
-            Kind::Keyword | Kind::Text | Kind::Ip if definition.list => Self::List(ListColumn::new()),
-            Kind::Keyword | Kind::Text | Kind::Ip => Self::Text(TextColumn::new(definition.intern)),
-            Kind::Long => Self::Long(Numbers::default()),
-            Kind::Double => Self::Double(Numbers::default()),
-            Kind::Boolean => Self::Boolean(Numbers::default()),
-            Kind::Date => Self::Date(Numbers::default()),
+            Kind::Keyword | Kind::Text | Kind::Ip if definition.list => Self::List(ListColumn::new(expected)),
+            Kind::Keyword | Kind::Text | Kind::Ip => Self::Text(TextColumn::new(definition.intern, expected)),
+            Kind::Long => Self::Long(Numbers::new(expected)),
+            Kind::Double => Self::Double(Numbers::new(expected)),
+            Kind::Boolean => Self::Boolean(Numbers::new(expected)),
+            Kind::Date => Self::Date(Numbers::new(expected)),
         }
     }
 
@@ -278,13 +332,16 @@ impl Column {
     }
 }
 
-#[derive(Default)]
 struct Numbers<T> {
     values: Vec<T>,
     valid: Vec<bool>,
 }
 
 impl<T: Copy + Default> Numbers<T> {
+    fn new(expected: usize) -> Self {
+        Self { values: Vec::with_capacity(expected), valid: Vec::with_capacity(expected) }
+    }
+
     fn set(&mut self, row: usize, value: T) {
         self.fill(row + 1);
         self.values[row] = value;
@@ -318,11 +375,14 @@ struct Interner {
     table: HashTable<u32>,
     distinct: Vec<u128>,
     codes: Vec<u32>,
+    /// Code of the value before: neighbours are often alike.
+    last: u32,
 }
 
 impl TextColumn {
-    fn new(intern: bool) -> Self {
-        Self { views: Vec::new(), valid: Vec::new(), bytes: Vec::new(), interner: intern.then(Interner::default) }
+    fn new(intern: bool, expected: usize) -> Self {
+        let interner = intern.then(|| Interner { codes: Vec::with_capacity(expected), ..Interner::default() });
+        Self { views: Vec::with_capacity(expected), valid: Vec::with_capacity(expected), bytes: Vec::new(), interner }
     }
 
     fn set(&mut self, row: usize, text: &str) {
@@ -332,6 +392,11 @@ impl TextColumn {
             self.views[row] = push_view(&mut self.bytes, text);
             return;
         };
+        if interner.distinct.get(interner.last as usize).is_some_and(|last| view_text(last, &self.bytes) == text.as_bytes()) {
+            self.views[row] = interner.distinct[interner.last as usize];
+            interner.codes[row] = interner.last;
+            return;
+        }
         let hash = interner.hasher.hash_one(text);
         let (distinct, bytes) = (&interner.distinct, &self.bytes);
         let found = interner.table.find(hash, |&code| view_text(&distinct[code as usize], bytes) == text.as_bytes()).copied();
@@ -347,6 +412,7 @@ impl TextColumn {
         });
         self.views[row] = interner.distinct[code as usize];
         interner.codes[row] = code;
+        interner.last = code;
         // Interning must earn its hash: with most values distinct it does not.
         if interner.distinct.len() > 128 && interner.distinct.len() * 2 > row {
             self.interner = None;
@@ -382,8 +448,9 @@ struct ListColumn {
 }
 
 impl ListColumn {
-    fn new() -> Self {
-        Self { ends: Vec::new(), valid: Vec::new(), items: TextColumn::new(false) }
+    fn new(expected: usize) -> Self {
+        let (ends, valid) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
+        Self { ends, valid, items: TextColumn::new(false, expected) }
     }
 
     /// Appends an element to a row's list; an element that the row already has is not repeated.

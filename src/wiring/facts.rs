@@ -126,7 +126,7 @@ fn ingest_metrics(of: &ingest::Metrics, metrics: &mut Vec<Metric>) {
 }
 
 fn store_metrics(stats: &store::Stats, metrics: &mut Vec<Metric>) {
-    let numbers: [(&'static str, &'static str, bool, u64); 12] = [
+    let numbers: [(&'static str, &'static str, bool, u64); 17] = [
         ("buffer_size_bytes", "Bytes in the write-ahead log.", false, stats.wal_bytes),
         ("buffer_max_size_bytes", "Bytes that the log may grow to.", false, stats.wal_bytes_max),
         ("buffer_size_events", "Frames in the log that are not visible yet.", false, stats.frames_waiting),
@@ -139,6 +139,11 @@ fn store_metrics(stats: &store::Stats, metrics: &mut Vec<Metric>) {
         ("store_segment_rows", "Events in files.", false, stats.segment_rows),
         ("store_segment_bytes", "Bytes in files.", false, stats.segment_bytes),
         ("store_flush_failures_total", "Flushes that failed and will be tried again.", true, stats.flush_failures_total),
+        ("store_compaction_debt_segments", "Small files that wait for compaction.", false, stats.compaction_debt_segments),
+        ("store_compaction_debt_rows", "Events in them.", false, stats.compaction_debt_rows),
+        ("store_compaction_debt_bytes", "Bytes in them.", false, stats.compaction_debt_bytes),
+        ("store_compactions_total", "Compactions done.", true, stats.compactions_total),
+        ("store_compaction_failures_total", "Compactions that failed.", true, stats.compaction_failures_total),
     ];
     metrics.extend(numbers.map(|(name, help, is_counter, value)| plain(name, help, is_counter, value as f64)));
     metrics.push(plain(

@@ -24,6 +24,7 @@ use std::{
 };
 
 use detect::RuleSet;
+use futures::{StreamExt as _, stream::FuturesOrdered};
 use respond::{Responder, RuleCard};
 use state::{State, register};
 use store::{Processed, Store, Tail};
@@ -89,6 +90,7 @@ impl Pipe {
         ended
     }
 
+    /// Parses blocks on a few threads at once and publishes them in the order of the log.
     async fn publish_all(
         self: &Arc<Self>,
         handover: &Handover,
@@ -96,24 +98,46 @@ impl Pipe {
         stop: &CancellationToken,
     ) -> Result<(), store::Error> {
         let mut tail = self.store.tail();
-        let mut processor = Processor::new(&self.node);
+        let mut idle: Vec<Processor> = (0..parse_threads()).map(|_| Processor::new(&self.node)).collect();
+        let mut flying: FuturesOrdered<_> = FuturesOrdered::new();
         let mut after = through;
-        while let Some(frames) = next(&mut tail, stop).await? {
-            if frames.is_empty() {
-                continue;
+        let mut has_more = true;
+        while has_more || !flying.is_empty() {
+            tokio::select! {
+                biased;
+                Some((processor, block)) = flying.next(), if !flying.is_empty() => {
+                    idle.push(processor);
+                    after = self.publish(block, after, handover).await;
+                }
+                // Cancel-safe: what was gathered so far comes with the next call.
+                frames = next(&mut tail, stop), if has_more && !idle.is_empty() => match frames? {
+                    Some(frames) if frames.is_empty() => {}
+                    Some(frames) => {
+                        let processor = idle.pop().unwrap_or_else(|| Processor::new(&self.node));
+                        flying.push_back(process(self, processor, frames));
+                    }
+                    None => has_more = false,
+                }
             }
-            let (used, block) = process(self, processor, frames).await;
-            processor = used;
-            let Block { through, batches, ledger } = block;
-            let rows: u64 = batches.iter().map(|batch| batch.batch.num_rows() as u64).sum();
-            self.store.publish(Processed { through, batches: batches.clone(), ledger });
-            self.progress.events.fetch_add(rows, Ordering::Relaxed);
-            self.progress.published.store(through, Ordering::Relaxed);
-            handover.push(Handed { after, through, batches: Arc::new(batches) }).await;
-            after = through;
         }
         Ok(())
     }
+
+    /// Makes a block visible; returns its last frame.
+    async fn publish(&self, block: Block, after: u64, handover: &Handover) -> u64 {
+        let Block { through, batches, ledger } = block;
+        let rows: u64 = batches.iter().map(|batch| batch.batch.num_rows() as u64).sum();
+        self.store.publish(Processed { through, batches: batches.clone(), ledger });
+        self.progress.events.fetch_add(rows, Ordering::Relaxed);
+        self.progress.published.store(through, Ordering::Relaxed);
+        handover.push(Handed { after, through, batches: Arc::new(batches) }).await;
+        through
+    }
+}
+
+/// Threads that parse: more than a few only hold more blocks in memory.
+fn parse_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 4)
 }
 
 async fn next(tail: &mut Tail, stop: &CancellationToken) -> Result<Option<Vec<store::Frame>>, store::Error> {
@@ -124,7 +148,13 @@ async fn next(tail: &mut Tail, stop: &CancellationToken) -> Result<Option<Vec<st
 }
 
 /// Parses off the async threads; the processor travels along and comes back.
-async fn process(pipe: &Pipe, mut processor: Processor, frames: Vec<store::Frame>) -> (Processor, Block) {
+///
+/// Starts at once, not when it is first awaited.
+fn process(
+    pipe: &Pipe,
+    mut processor: Processor,
+    frames: Vec<store::Frame>,
+) -> impl Future<Output = (Processor, Block)> + Send + use<> {
     let sources = pipe.sources.load();
     let knowledge = pipe.knowledge.read().unwrap_or_else(PoisonError::into_inner).clone();
     let work = move || {
@@ -133,5 +163,6 @@ async fn process(pipe: &Pipe, mut processor: Processor, frames: Vec<store::Frame
         (processor, block)
     };
     // A panic in a parser would lose the processor and stop the pipe: it is a bug, and going on would lose records.
-    tokio::task::spawn_blocking(work).await.expect("parsers do not panic")
+    let running = tokio::task::spawn_blocking(work);
+    async move { running.await.expect("parsers do not panic") }
 }

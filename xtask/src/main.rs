@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask demo | test | ci | tidy | bless | reference | new`.
+//! The project's own commands: `cargo xtask demo | test | ci | tidy | bless | bench | reference | new`.
 //!
 //! Deliberately without dependencies beyond a TOML reader, so that it builds in seconds on a fresh machine.
 
+mod bench;
 mod demo;
 mod new;
 mod reference;
@@ -20,6 +21,7 @@ cargo xtask <command>
   ci         what .ci/run calls: `test`, with timings
   tidy       check the dependency table, file headers, file lengths
   bless      rewrite golden files (corpus, snapshots); review the diff
+  bench      bench store [--events N] [--out FILE]: the store beside its peers, on a release build (half an hour)
   reference  rewrite docs/reference from the sources of truth (--check: fail if they differ)
   new        write the skeleton of a parser, rule or check: new parser <name> | new rule <logsource>/<name> | new check <name>
 ";
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["ci"] => test::run(&[]),
         ["tidy"] => tidy::run(),
         ["bless"] => test::bless(),
+        ["bench", "store", rest @ ..] => bench::run(rest),
         ["reference", rest @ ..] => reference::run(rest.contains(&"--check")),
         ["new", kind, name] => new::run(kind, name),
         _ => {

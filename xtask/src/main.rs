@@ -20,7 +20,7 @@ cargo xtask <command>
   test       run every check: format, lints, tidy, Rust tests, web checks, browser tests (installs what is missing)
   ci         what .ci/run calls: `test`, with timings
   tidy       check the dependency table, file headers, file lengths
-  bless      rewrite golden files (corpus, snapshots); review the diff
+  bless      rewrite golden files (corpus, snapshots) of all crates or of one: bless <crate>; review the diff
   bench      bench store [--events N] [--out FILE]: the store beside its peers, on a release build (half an hour)
   reference  rewrite docs/reference from the sources of truth (--check: fail if they differ)
   new        write the skeleton of a parser, rule or check: new parser <name> | new rule <logsource>/<name> | new check <name>
@@ -34,7 +34,8 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::run(rest),
         ["ci"] => test::run(&[]),
         ["tidy"] => tidy::run(),
-        ["bless"] => test::bless(),
+        ["bless"] => test::bless(None),
+        ["bless", name] => test::bless(Some(name)),
         ["bench", "store", rest @ ..] => bench::run(rest),
         ["reference", rest @ ..] => reference::run(rest.contains(&"--check")),
         ["new", kind, name] => new::run(kind, name),

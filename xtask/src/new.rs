@@ -1,21 +1,36 @@
 //! `cargo xtask new`: writes the skeleton of a new thing and the case that fails until it is filled in.
+//!
+//! The skeletons lie in `xtask/skeleton`; tests of `detect` and `comply` hold them against what those crates read.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    hash::{BuildHasher as _, RandomState},
+    path::Path,
+};
 
 use crate::run::{Result, root};
+
+const PARSER: &str = include_str!("../skeleton/parser.rs.txt");
+const RULE: &str = include_str!("../skeleton/rule.yml");
+const RULE_TEST: &str = include_str!("../skeleton/rule.test.yml");
+const CHECK: &str = include_str!("../skeleton/check.yml");
 
 pub fn run(kind: &str, name: &str) -> Result {
     let root = root();
     match kind {
         "parser" => {
             check_name(name)?;
-            write(&root.join(format!("parsers/src/formats/{name}.rs")), &parser(name))?;
+            write(
+                &root.join(format!("parsers/src/formats/{name}.rs")),
+                &PARSER.replace("CAMEL", &camel(name)).replace("NAME", name),
+            )?;
             write(
                 &root.join(format!("parsers/corpus/{name}/basic.log")),
-                "replace this line by one that the device really sends\n",
+                &format!("{name}: replace this line by one that the device really sends\n"),
             )?;
             println!(
-                "next: add `mod {name};` and a line in PARSERS (parsers/src/formats/mod.rs), fill in the parser, run `cargo xtask bless`, read the diff"
+                "next: add `pub mod {name};` to parsers/src/formats/mod.rs and `&formats::{name}::{},` to PARSERS in parsers/src/lib.rs, fill in the parser, run `cargo xtask bless parsers`, read the diff",
+                camel(name)
             );
         }
         "rule" => {
@@ -23,26 +38,36 @@ pub fn run(kind: &str, name: &str) -> Result {
                 name.split_once('/').ok_or("a rule is named <logsource>/<name>, for example linux/sshd_root_login")?;
             check_name(source)?;
             check_name(rule)?;
-            write(&root.join(format!("detect/rules/{source}/{rule}.yml")), &RULE.replace("NAME", rule))?;
-            write(&root.join(format!("detect/rules/{source}/{rule}.test.yml")), RULE_TEST)?;
+            write(&root.join(format!("detect/rules/{source}/{rule}.yml")), &RULE.replace("NAME", rule).replace("UUID", &uuid()))?;
+            write(&root.join(format!("detect/rules/{source}/{rule}.test.yml")), &RULE_TEST.replace("NAME", rule))?;
             println!("next: fill in both files, run `cargo test -p detect`");
         }
         "check" => {
             check_name(name)?;
             write(&root.join(format!("comply/checks/{name}.yml")), &CHECK.replace("NAME", name))?;
             println!(
-                "next: fill in question, SQL and cases; name the check in a framework under comply/frameworks; run `cargo test -p comply`"
+                "next: fill in question, SQL and cases; add \"checks/{name}.yml\" to CHECKS in comply/src/catalogue.rs; name {name} under `checks:` of a requirement in comply/frameworks; run `cargo test -p comply`"
             );
         }
-        _ => return Err(format!("unknown kind {kind:?}: parser, rule or check")),
+        _ => {
+            return Err(format!(
+                "unknown kind {kind:?}: parser, rule or check have a skeleton; CONTRIBUTING.md has the recipes of the rest"
+            ));
+        }
     }
     Ok(())
 }
 
+/// A name becomes a file, a Rust module and a type: words of letters and digits that open with a letter.
 fn check_name(name: &str) -> Result {
-    let is_plain =
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if is_plain { Ok(()) } else { Err(format!("{name:?}: names are lower-case letters, digits and _")) }
+    let is_word = |word: &str| {
+        word.starts_with(|first: char| first.is_ascii_lowercase())
+            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    if name.split('_').all(is_word) {
+        return Ok(());
+    }
+    Err(format!("{name:?}: a name is words joined by _, each of lower-case letters and digits, a letter first"))
 }
 
 fn write(path: &Path, text: &str) -> Result {
@@ -57,53 +82,33 @@ fn write(path: &Path, text: &str) -> Result {
     Ok(())
 }
 
-fn parser(name: &str) -> String {
-    let camel: String = name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
-    format!(
-        "//! {camel} messages, as sent by …\n//!\n//! Reference: the vendor's documentation, by title and chapter.\n\n\
-         use event::{{Event, Outcome, RawRecord, field}};\n\nuse crate::{{Parser, Sniff}};\n\npub struct {camel};\n\n\
-         impl Parser for {camel} {{\n    fn name(&self) -> &'static str {{\n        \"{name}\"\n    }}\n\n\
-         \x20   fn sniff(&self, raw: RawRecord<'_>) -> Sniff {{\n        Sniff::yes_if(raw.text().starts_with(\"{name}\"))\n    }}\n\n\
-         \x20   fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {{\n        event.set_dataset(\"{name}\");\n\
-         \x20       event.set(field::MESSAGE, raw.text());\n        Outcome::Parsed\n    }}\n}}\n"
-    )
+fn camel(name: &str) -> String {
+    name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
 }
 
-const RULE: &str = "\
-title: What was seen, in English
-id: 00000000-0000-4000-8000-000000000000   # a new UUID; never changes afterwards
-status: experimental
-description: Why it matters.
-author: your name
-date: 2026-01-01
-tags: []
-logsource:
-  product: linux
-  service: sshd
-detection:
-  selection:
-    event.action: NAME
-  condition: selection
-falsepositives:
-  - when this is harmless
-level: medium
-chieng:
-  title_vi: Điều đã thấy, bằng tiếng Việt
-  description_vi: Vì sao đáng chú ý.
-  group_by: [source.ip]
-  response_vi: [Việc đầu tiên cần làm]
-  response_en: [The first thing to do]
-";
+/// A random UUID (version 4), from the seed that the standard library gives its hash maps.
+fn uuid() -> String {
+    let hex = format!("{:016x}{:016x}", RandomState::new().hash_one(0), RandomState::new().hash_one(1));
+    format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
+}
 
-const RULE_TEST: &str = "\
-match:
-  - {event.dataset: sshd.auth, event.action: fill_in}
-no_match:
-  - {event.dataset: sshd.auth, event.action: something_else}
-";
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-const CHECK: &str = "\
-id: NAME
-question_vi: Câu hỏi dành cho dữ liệu?
-question_en: The question to telemetry?
-";
+    #[test]
+    fn names_are_modules_and_types() {
+        assert_eq!(camel("apache_access"), "ApacheAccess");
+        for bad in ["", "_x", "x_", "a__b", "2fa", "Apache", "a-b", "../a"] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+        assert_eq!(check_name("windows_event2"), Ok(()));
+    }
+
+    #[test]
+    fn identifiers_differ_and_have_the_form() {
+        let id = uuid();
+        assert_ne!(id, uuid());
+        assert_eq!(id.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+    }
+}

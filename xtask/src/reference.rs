@@ -29,6 +29,9 @@ fn fields_page(text: &str) -> Result<String> {
          | Field | Type | Privacy | Label | Meaning |\n|---|---|---|---|---|\n",
     );
     for (name, block) in &fields {
+        if let Some(key) = ["type", "vi", "en", "doc"].iter().find(|key| !block.contains_key(**key)) {
+            return Err(format!("event/fields.toml: {name}: `{key}` is missing"));
+        }
         let word = |key: &str| block.get(key).and_then(toml::Value::as_str).unwrap_or_default();
         let is_list = block.get("list").and_then(toml::Value::as_bool).unwrap_or_default();
         let (kind, list) = (word("type"), if is_list { ", list" } else { "" });

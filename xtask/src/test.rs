@@ -27,13 +27,16 @@ pub fn run(rest: &[&str]) -> Result {
     step("Rust tests, browser tests included", tests.args(rest))
 }
 
-pub fn bless() -> Result {
-    let mut tests = cargo();
-    tests.env("CHIENG_BLESS", "1").env("UPDATE_EXPECT", "1");
-    step("rewrite golden files", tests.args(["test", "--workspace", "--no-fail-fast"]))?;
-    crate::reference::run(false)?;
+pub fn bless(only: Option<&str>) -> Result {
     if env::var_os("CI").is_some() {
         return Err("golden files are never rewritten in CI".into());
     }
-    Ok(())
+    let mut tests = cargo();
+    tests.env("CHIENG_BLESS", "1").env("UPDATE_EXPECT", "1").args(["test", "--no-fail-fast"]);
+    match only {
+        Some(name) => tests.args(["--package", name]),
+        None => tests.arg("--workspace"),
+    };
+    step("rewrite golden files", &mut tests)?;
+    crate::reference::run(false)
 }

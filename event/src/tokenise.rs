@@ -227,7 +227,7 @@ mod tests {
         let mut found = Vec::new();
         let mut at = 0;
         for word in text.split(|c| !is_word(c)) {
-            let start = text[at..].find(word).unwrap() + at;
+            let start = text[at..].find(word).expect("tokens are in the text") + at;
             at = start + word.len();
             if !word.is_empty() {
                 found.push(Word::of(text.as_bytes(), start, at));

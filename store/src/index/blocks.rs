@@ -117,7 +117,7 @@ mod tests {
         assert_eq!((blocks.count(), blocks.contains(63), blocks.contains(71)), (6, true, false));
         blocks.intersect(&Blocks::all(703, 10));
         assert_eq!(blocks.count(), 6);
-        assert_eq!(Blocks::all(703, 10).row_ranges().collect::<Vec<_>>(), [0..703]);
+        assert!(Blocks::all(703, 10).row_ranges().eq(std::iter::once(0..703)));
         assert_eq!(Blocks::all(640, 10).count(), 64);
         assert!(Blocks::all(0, 10).is_empty());
     }

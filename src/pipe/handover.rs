@@ -5,7 +5,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -44,6 +47,8 @@ pub struct Handover {
     waiting: Mutex<VecDeque<Handed>>,
     room: Notify,
     patience: Duration,
+    /// True once a block found no room: the follower stands still, and waiting for it each time would slow storage down.
+    stands_still: AtomicBool,
     published: watch::Sender<Published>,
 }
 
@@ -54,7 +59,13 @@ impl Handover {
 
     fn with_patience(through: u64, patience: Duration) -> Arc<Self> {
         let published = watch::Sender::new(Published { through, is_last: false });
-        Arc::new(Self { waiting: Mutex::default(), room: Notify::new(), patience, published })
+        Arc::new(Self {
+            waiting: Mutex::default(),
+            room: Notify::new(),
+            patience,
+            stands_still: AtomicBool::new(false),
+            published,
+        })
     }
 
     /// Hands a block over and says that it is visible.
@@ -67,7 +78,9 @@ impl Handover {
             }
         };
         // Without room in time the block is left out: a gap.
-        let _ = timeout(self.patience, placed).await;
+        let patience = if self.stands_still.load(Ordering::Relaxed) { Duration::ZERO } else { self.patience };
+        let is_placed = timeout(patience, placed).await.is_ok();
+        self.stands_still.store(!is_placed, Ordering::Relaxed);
         self.published.send_modify(|published| published.through = through);
     }
 
@@ -126,11 +139,13 @@ mod tests {
             handover.push(block(at * 10, at * 10 + 10)).await;
         }
         assert_eq!(handover.published().borrow().through, 60);
+        assert!(handover.stands_still.load(Ordering::Relaxed), "the next block is not waited for");
         for at in 0..BLOCKS_MAX as u64 {
             assert_eq!(handover.take(at * 10).unwrap().through, at * 10 + 10);
         }
         assert!(matches!(handover.take(40), Err(None)), "the two that came last were left out");
         handover.push(block(60, 70)).await;
+        assert!(!handover.stands_still.load(Ordering::Relaxed), "there was room again");
         assert!(matches!(handover.take(40), Err(Some(60))), "frames 41 to 60 are to be read from the log");
         assert_eq!(handover.take(60).unwrap().through, 70);
     }

@@ -1,6 +1,6 @@
 //! `cargo xtask new`: writes the skeleton of a new thing and the case that fails until it is filled in.
 //!
-//! The skeletons lie in `xtask/skeleton`.
+//! The skeletons lie in `xtask/skeleton`; tests of `detect` and `comply` hold them against what those crates read.
 
 use std::{
     fs,

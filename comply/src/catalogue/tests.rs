@@ -222,6 +222,17 @@ fn a_check_that_does_not_exist_is_named() {
     );
 }
 
+/// What `cargo xtask new check` writes: it loads, and its case waits for a verdict.
+#[test]
+fn the_skeleton_loads_and_its_case_is_open() {
+    let text = include_str!("../../../xtask/skeleton/check.yml").replace("NAME", "skeleton");
+    let catalogue = Catalogue::load(&[], &[file("skeleton.yml", &text)]);
+    assert_eq!(catalogue.problems(), []);
+    let check = catalogue.check("skeleton").unwrap();
+    assert_eq!(verdict(check, &check.cases[0]), "partly (1/2)");
+    assert!(check.cases[0].expect.starts_with("fill in"));
+}
+
 #[test]
 fn every_sql_fills_completely() {
     let at = parse_time("2026-11-23T00:00:00Z").unwrap();

@@ -1,6 +1,6 @@
 //! The project's own rules: they load without a word of complaint, their tests pass, their texts are complete.
 
-use detect::{Options, Status, load, own, rule_tests};
+use detect::{Options, RuleSource, Status, load, own, rule_tests};
 
 #[test]
 fn they_load_without_refusals_or_lints() {
@@ -43,4 +43,17 @@ fn each_can_be_read_in_both_languages() {
         assert!(!rule.group_by.is_empty(), "{path}: group_by");
         assert!(rule.path.starts_with("rules/"), "{path}");
     }
+}
+
+/// What `cargo xtask new rule` writes: all keys are there, and only the status says that nobody filled it in.
+#[test]
+fn the_skeleton_loads_and_its_tests_pass() {
+    let text = include_str!("../../../xtask/skeleton/rule.yml").replace("UUID", "5c0b3c0e-3b7e-4f0b-9a35-2d8a6f3e7fff");
+    let source = RuleSource { path: "rules/linux/skeleton.yml".to_owned(), text };
+    assert_eq!(rule_tests::run(&source, include_str!("../../../xtask/skeleton/rule.test.yml")), []);
+    let loaded = load(vec![source], &Options::default());
+    assert_eq!((loaded.rejected, loaded.lints), (vec![], vec![]));
+    let rule = &loaded.set.rules()[0];
+    assert_eq!(rule.status, Status::Experimental);
+    assert!(rule.family.is_some() && !rule.falsepositives_vi.is_empty() && rule.response.len() == rule.response_vi.len());
 }

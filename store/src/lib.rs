@@ -18,9 +18,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod catalogue;
+mod chunk;
 mod columns;
 mod compact;
 mod data;
+mod delta;
 mod disk;
 mod error;
 mod flush;

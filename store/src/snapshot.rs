@@ -60,7 +60,7 @@ pub struct HotBatch {
 
 /// One Parquet file and what the catalogue knows about it.
 ///
-/// Rows are clustered by (dataset, `host.name`, `timestamp`). A name outside the field catalogue is found, per segment,
+/// Rows are clustered by dataset; in level 1 by (dataset, `host.name`, `timestamp`). A name outside the field catalogue is found, per segment,
 /// as a column of [`Segment::schema`], else inside the JSON text of the `residual` column when it is among
 /// [`Segment::residual_keys`], else it is null. A name that is both a column and a residual key (only when a block had more
 /// than [`event::batch::EXTRA_COLUMNS_MAX`] names) has its value in either: read the column first, then the residual.
@@ -94,8 +94,8 @@ pub struct Segment {
     pub skewed: bool,
     /// 0: written by a flush; 1: written by compaction.
     pub level: u8,
-    /// 1: every column as it is; 2: with the line store ([`crate::line`]), read through [`crate::line::Layout`]. `schema` has the
-    /// logical columns in both.
+    /// 1: every column as it is; 2: with the line store ([`crate::line`]); 3: `message` may be a part of the line. 2 and 3 are
+    /// read through [`crate::line::Layout`]. `schema` has the logical columns in all.
     pub format: u32,
     /// The text index beside the file, when there is one.
     pub index: Option<IndexFile>,

@@ -311,7 +311,7 @@ impl Runs {
 }
 
 /// Parquet's run-length and bit-packing hybrid.
-fn hybrid(values: &[u32], width: u32, out: &mut Vec<u8>) {
+pub(crate) fn hybrid(values: &[u32], width: u32, out: &mut Vec<u8>) {
     let mut literal = 0;
     let mut at = 0;
     while at < values.len() {
@@ -330,7 +330,7 @@ fn hybrid(values: &[u32], width: u32, out: &mut Vec<u8>) {
     push_packed(out, &values[literal..], width);
 }
 
-fn push_varint(out: &mut Vec<u8>, mut value: usize) {
+pub(crate) fn push_varint(out: &mut Vec<u8>, mut value: usize) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -338,7 +338,7 @@ fn push_varint(out: &mut Vec<u8>, mut value: usize) {
     out.push(value as u8);
 }
 
-fn push_run(out: &mut Vec<u8>, value: u32, width: u32, len: usize) {
+pub(crate) fn push_run(out: &mut Vec<u8>, value: u32, width: u32, len: usize) {
     push_varint(out, len << 1);
     out.extend_from_slice(&value.to_le_bytes()[..width.div_ceil(8) as usize]);
 }

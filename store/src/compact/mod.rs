@@ -12,7 +12,7 @@
 //!
 //! Not here: how lines are encoded ([`crate::line`]), what an index is (a [`BlockObserver`] sees the rows and gives the bytes).
 
-mod dictionary;
+pub(crate) mod dictionary;
 mod job;
 mod plan;
 mod slice;

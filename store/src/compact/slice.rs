@@ -24,7 +24,7 @@ use parquet::{
 use super::HOUR;
 use crate::{
     Error, Result, Segment, SystemClass,
-    line::{cells::Cells, encode::Encoder},
+    line::{Layout, cells::Cells, encode::Encoder, part},
     snapshot::{Systems, systems_of},
 };
 
@@ -141,6 +141,7 @@ fn read_piece(piece: &Piece, encoder: &mut Encoder, keep: bool, slice: &mut Slic
     let path = &piece.segment.path;
     let file = File::open(path).map_err(Error::file("open segment", path)).map_err(Failure::Store)?;
     let plain = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
+    let layout = Layout::of_file(&piece.segment.id, plain.metadata()).map_err(Failure::Store)?;
     for group in 0..plain.metadata().num_row_groups() {
         // Dictionaries are read as such, per row group; columns without a value are not read at all.
         let schema = coded_schema(plain.schema(), plain.metadata(), group);
@@ -155,6 +156,9 @@ fn read_piece(piece: &Piece, encoder: &mut Encoder, keep: bool, slice: &mut Slic
             .build()?;
         for batch in reader {
             let mut batch = batch?;
+            if let Some(layout) = &layout {
+                batch = part::whole(&batch, layout).map_err(Failure::Store)?;
+            }
             if let Some((from, to)) = piece.ingested {
                 batch = in_span(&batch, from, to, piece.segment.ingested)?;
             }
@@ -307,8 +311,7 @@ impl Order {
                 row.host = hosts[row.host as usize];
             }
         }
-        // Stable, because the inputs are runs in this order already.
-        self.rows.sort();
+        self.rows.sort_unstable();
         self.rows
     }
 }

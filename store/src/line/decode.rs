@@ -18,6 +18,7 @@ use super::{
     COLUMN_INDEX, COLUMN_SEQUENCE, COLUMN_SHAPE, COLUMN_TIME,
     cells::Cells,
     derive::skew_of,
+    part::{self, FORMAT_PARTS},
     slot_name,
     template::{Derived, Element, Form, Names, Piece, SLOTS_MAX, Shape, UNIT, json_escaped},
     time::{Memo, TimeForm, push_number},
@@ -85,8 +86,8 @@ impl Layout {
         let failed = |what: String| Error::segment("read the layout of", segment)(what);
         let stored: Stored =
             serde_json::from_str(text.as_deref().unwrap_or_default()).map_err(|error| failed(error.to_string()))?;
-        if stored.format != FORMAT_LINES {
-            return Err(failed(format!("format {} found, {FORMAT_LINES} expected", stored.format)));
+        if ![FORMAT_LINES, FORMAT_PARTS].contains(&stored.format) {
+            return Err(failed(format!("format {} found, {FORMAT_LINES} or {FORMAT_PARTS} expected", stored.format)));
         }
         let mut fields = Vec::with_capacity(stored.columns.len());
         for (name, kind) in &stored.columns {
@@ -111,11 +112,13 @@ impl Layout {
     /// Names of the physical columns that may be needed to decode a logical column; not every file has all of them.
     pub fn physical(&self, logical: &str) -> Vec<String> {
         let mut names = vec![logical.to_owned()];
-        if logical == field::EVENT_ID.name() {
+        if logical == field::EVENT_ID.name() && self.stored.format == FORMAT_LINES {
             names.extend([COLUMN_SEQUENCE, COLUMN_INDEX].map(str::to_owned));
         }
         if let Some(further) = self.stored.derived.get(logical) {
-            names.push(COLUMN_SHAPE.to_owned());
+            if self.stored.format == FORMAT_LINES {
+                names.push(COLUMN_SHAPE.to_owned());
+            }
             names.extend(further.iter().cloned());
         }
         names
@@ -123,7 +126,8 @@ impl Layout {
 
     /// True when the column is kept as it is: its statistics and pages tell the truth.
     pub fn is_plain(&self, logical: &str) -> bool {
-        logical != field::EVENT_ID.name() && !self.stored.derived.contains_key(logical)
+        let is_id = logical == field::EVENT_ID.name() && self.stored.format == FORMAT_LINES;
+        !is_id && !self.stored.derived.contains_key(logical)
     }
 
     /// Decodes a logical column of a batch that has (at least) its physical columns.
@@ -138,6 +142,12 @@ impl Layout {
                 Some(array) if *array.data_type() == data_type => Ok(Arc::clone(array)),
                 Some(array) => arrow::compute::cast(array, &data_type).map_err(|error| failed(error.to_string())),
                 None => Ok(new_null_array(&data_type, batch.num_rows())),
+            };
+        }
+        if self.stored.format == FORMAT_PARTS {
+            return match logical == field::MESSAGE.name() {
+                true => part::decode(batch).map_err(failed),
+                false => Err(failed("only message can be derived in this format".into())),
             };
         }
         if logical == field::EVENT_ID.name() {

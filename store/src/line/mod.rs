@@ -15,6 +15,7 @@ pub(crate) mod cells;
 mod decode;
 mod derive;
 pub(crate) mod encode;
+pub(crate) mod part;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -242,7 +242,7 @@ fn corrupt_shapes_and_variables_are_named() {
     for text in [
         "",
         "{}",
-        r#"{"format":3,"node":"","columns":[],"derived":{}}"#,
+        r#"{"format":4,"node":"","columns":[],"derived":{}}"#,
         r#"{"format":2,"node":"","columns":[["a","b"]],"derived":{}}"#,
     ] {
         assert!(Layout::read("test", &[(LAYOUT_KEY.into(), Some(text.into()))]).is_err(), "{text}");

@@ -294,6 +294,7 @@ fn card(rule: &detect::Rule) -> RuleCard {
         response_en: rule.response.clone(),
         logsource: parts.join("/"),
         group_by: rule.group_by.clone(),
+        text: Default::default(),
     }
 }
 

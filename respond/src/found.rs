@@ -2,10 +2,18 @@
 //!
 //! The card is a copy of what people need to read at 3 a.m.; this crate knows no rule engine.
 
-use arrow::{array::Array, record_batch::RecordBatch, util::display::array_value_to_string};
+use arrow::{
+    array::{Array, ArrayRef, AsArray},
+    datatypes::{DataType, TimestampMicrosecondType},
+    record_batch::RecordBatch,
+    util::display::array_value_to_string,
+};
 use event::{Micros, UNASSIGNED, severity::Severity};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 pub use state::alerts::Evidence;
 
@@ -38,6 +46,17 @@ pub struct RuleCard {
     pub logsource: String,
     /// Fields whose values, together, make one alert.
     pub group_by: Vec<String>,
+    /// See [`RuleCard::json`].
+    #[serde(skip)]
+    pub text: OnceLock<Arc<str>>,
+}
+
+impl RuleCard {
+    /// The card as JSON text, made once.
+    pub fn json(&self) -> Arc<str> {
+        let text = || serde_json::to_string(self).expect("texts and lists of texts serialise").into();
+        self.text.get_or_init(text).clone()
+    }
 }
 
 /// One match.
@@ -65,32 +84,61 @@ pub struct EventSummary {
     pub summary: String,
 }
 
-impl EventSummary {
-    /// Reads one row of an event batch; `group_by` names the fields that the rule groups by.
-    pub fn read(batch: &RecordBatch, row: usize, group_by: &[String]) -> Self {
-        let id = text(batch, row, "event.id").unwrap_or_default();
-        let ingested = time(batch, row, "event.ingested").unwrap_or_default();
+/// Reads rows of one batch; looks each column up once.
+pub struct EventReader<'a> {
+    columns: HashMap<&'a str, &'a ArrayRef>,
+}
+
+impl<'a> EventReader<'a> {
+    pub fn new(batch: &'a RecordBatch) -> Self {
+        let names = batch.schema_ref().fields().iter().map(|field| field.name().as_str());
+        Self { columns: names.zip(batch.columns()).collect() }
+    }
+
+    /// Reads a row; `group_by` names the fields that the rule groups by.
+    pub fn read(&self, row: usize, group_by: &[String]) -> EventSummary {
+        let id = self.text(row, "event.id").unwrap_or_default();
+        let ingested = self.time(row, "event.ingested").unwrap_or_default();
         let mut values: Vec<(String, String)> = Vec::new();
         for field in group_by.iter().map(String::as_str).chain(ENTITY_FIELDS) {
             if values.iter().all(|(known, _)| known != field)
-                && let Some(value) = text(batch, row, field)
+                && let Some(value) = self.text(row, field)
             {
                 values.push((field.to_owned(), value));
             }
         }
-        let summary = text(batch, row, "message").or_else(|| text(batch, row, "event.original")).unwrap_or_default();
-        Self {
+        let summary = self.text(row, "message").or_else(|| self.text(row, "event.original")).unwrap_or_default();
+        EventSummary {
             sequence: sequence_of(&id).unwrap_or(0),
-            timestamp: time(batch, row, "timestamp").unwrap_or(ingested),
+            timestamp: self.time(row, "timestamp").unwrap_or(ingested),
             ingested,
-            system: text(batch, row, "system.id").unwrap_or_else(|| UNASSIGNED.to_owned()),
-            system_level: text(batch, row, "system.level").and_then(|level| level.parse().ok()),
+            system: self.text(row, "system.id").unwrap_or_else(|| UNASSIGNED.to_owned()),
+            system_level: self.text(row, "system.level").and_then(|level| level.parse().ok()),
             values,
             summary: cut(&summary),
             id,
         }
     }
 
+    fn text(&self, row: usize, name: &str) -> Option<String> {
+        let column = *self.columns.get(name)?;
+        if column.is_null(row) {
+            return None;
+        }
+        let value = match column.data_type() {
+            DataType::Utf8View => column.as_string_view().value(row).to_owned(),
+            _ => array_value_to_string(column, row).ok()?,
+        };
+        (!value.is_empty()).then_some(value)
+    }
+
+    fn time(&self, row: usize, name: &str) -> Option<Micros> {
+        let column = self.columns.get(name)?.as_primitive_opt::<TimestampMicrosecondType>()?;
+        (!column.is_null(row)).then(|| column.value(row))
+    }
+}
+
+impl EventSummary {
     /// The value of one of [`EventSummary::values`].
     pub fn value(&self, field: &str) -> Option<&str> {
         self.values.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_str())
@@ -108,19 +156,6 @@ pub(crate) fn cut(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
-}
-
-fn text(batch: &RecordBatch, row: usize, name: &str) -> Option<String> {
-    let column = batch.column_by_name(name)?;
-    if column.is_null(row) {
-        return None;
-    }
-    array_value_to_string(column, row).ok().filter(|value| !value.is_empty())
-}
-
-fn time(batch: &RecordBatch, row: usize, name: &str) -> Option<Micros> {
-    let column = batch.column_by_name(name)?.as_any().downcast_ref::<arrow::array::TimestampMicrosecondArray>()?;
-    (!column.is_null(row)).then(|| column.value(row))
 }
 
 #[cfg(test)]
@@ -147,7 +182,7 @@ mod tests {
             ("message", Arc::new(StringViewArray::from(vec!["đ".repeat(400)]))),
         ];
         let batch = RecordBatch::try_from_iter(columns).unwrap();
-        let event = EventSummary::read(&batch, 0, &["url.path".into(), "source.ip".into()]);
+        let event = EventReader::new(&batch).read(0, &["url.path".into(), "source.ip".into()]);
         assert_eq!((event.sequence, event.timestamp, event.ingested, event.system_level), (42, 7, 9, Some(3)));
         assert_eq!(event.values, [("source.ip".to_owned(), "203.0.113.9".to_owned())]);
         assert_eq!(event.summary.chars().count(), 301);

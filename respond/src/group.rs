@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Groups the matches of one block into alerts, in the order in which they first appear.
-pub fn group(found: &[Found], settings: &Settings) -> Vec<AlertUpsert> {
+pub fn group<'a>(found: impl IntoIterator<Item = &'a Found>, settings: &Settings) -> Vec<AlertUpsert> {
     let mut alerts: Vec<AlertUpsert> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for one in found {
@@ -40,7 +40,7 @@ pub fn group(found: &[Found], settings: &Settings) -> Vec<AlertUpsert> {
 }
 
 /// Counts matches by rule: id, how many, event time of the newest.
-pub fn counts(found: &[Found]) -> Vec<(String, u64, Micros)> {
+pub fn counts<'a>(found: impl IntoIterator<Item = &'a Found>) -> Vec<(String, u64, Micros)> {
     let mut counts: BTreeMap<&str, (u64, Micros)> = BTreeMap::new();
     for one in found {
         let (count, last) = counts.entry(&one.rule.id).or_default();
@@ -112,7 +112,7 @@ fn begin(id: String, one: &Found, judged: &Judged, group: Vec<(String, String)>,
     AlertUpsert {
         id,
         rule_id: rule.id.clone(),
-        rule: serde_json::to_value(&**rule).unwrap_or_default(),
+        rule: rule.json(),
         title_vi: title_vi.clone(),
         title_en: rule.title.clone(),
         rule_level: rule.level,

@@ -30,7 +30,7 @@ mod deliver;
 mod plan;
 mod responder;
 
-pub use found::{EventSummary, Evidence, Found, RuleCard};
+pub use found::{EventReader, EventSummary, Evidence, Found, RuleCard};
 pub use responder::{Responder, Worked};
 pub use settings::Settings;
 

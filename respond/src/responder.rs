@@ -122,23 +122,22 @@ impl Responder {
 
     /// Records the matches of a block that ends with frame `through`. Recording a block again changes nothing, and of a block
     /// that reaches back behind the cursor only what lies after it counts.
-    pub async fn record(&self, through: u64, mut found: Vec<Found>) -> Result<Vec<IncidentChange>> {
+    pub async fn record(&self, through: u64, found: &[Found]) -> Result<Vec<IncidentChange>> {
         let _one_at_a_time = self.recording.lock().await;
         if found.is_empty() {
             return Ok(Vec::new());
         }
         let after = self.state.cursor(cursors::DETECT).await?;
-        found.retain(|found| found.event.sequence > after);
-        if found.is_empty() {
+        let found = found.iter().filter(|found| found.event.sequence > after);
+        // An informational rule is a building block: it is counted, and makes no alert by itself.
+        let (counted, found): (Vec<&Found>, Vec<&Found>) = found.partition(|one| one.rule.level == Severity::Informational);
+        if counted.is_empty() && found.is_empty() {
             return Ok(Vec::new());
         }
-        // An informational rule is a building block: it is counted, and makes no alert by itself.
-        let (counted, found): (Vec<Found>, Vec<Found>) =
-            found.into_iter().partition(|one| one.rule.level == Severity::Informational);
         let block = MatchBlock {
             cursor: Some((after, through)),
-            alerts: self.calm(group::group(&found, &self.settings)),
-            counted: group::counts(&counted),
+            alerts: self.calm(group::group(found, &self.settings)),
+            counted: group::counts(counted),
             join: self.join(),
         };
         let changes = self.state.record_matches(&block, self.clock.now()).await?;
@@ -418,7 +417,7 @@ fn test_alert(system: &str, actor: &str, now: Micros) -> AlertUpsert {
     AlertUpsert {
         id: String::new(),
         rule_id: "chieng-test".into(),
-        rule: serde_json::json!({ "id": "chieng-test", "title": "Test alert", "title_vi": "Cảnh báo thử", "level": "informational" }),
+        rule: serde_json::json!({ "id": "chieng-test", "title": "Test alert", "title_vi": "Cảnh báo thử", "level": "informational" }).to_string().into(),
         title_vi: "Cảnh báo thử".into(),
         title_en: "Test alert".into(),
         rule_level: Severity::Informational,

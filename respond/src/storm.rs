@@ -84,7 +84,7 @@ mod tests {
         AlertUpsert {
             id: format!("a{n}"),
             rule_id: "r".into(),
-            rule: serde_json::json!({}),
+            rule: "{}".into(),
             title_vi: "Luật".into(),
             title_en: "Rule".into(),
             rule_level: Severity::High,

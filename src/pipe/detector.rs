@@ -15,7 +15,7 @@ use std::{
 };
 
 use event::EventBatch;
-use respond::{EventSummary, Found};
+use respond::{EventReader, Found};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -127,7 +127,7 @@ impl Detector {
     }
 
     async fn record(&mut self, through: u64, found: &[Found]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        self.pipe.responder.record(through, found.to_vec()).await?;
+        self.pipe.responder.record(through, found).await?;
         if self.quiet_blocks >= QUIET_BLOCKS_MAX {
             self.pipe.state.advance_cursor(state::cursors::DETECT, through).await?;
             self.quiet_blocks = 0;
@@ -153,11 +153,12 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn matches_of(rules: &Rules, batch: &EventBatch) -> Vec<Found> {
+    let reader = EventReader::new(&batch.batch);
     let one = |found: detect::Match| {
         let card = &rules.cards[found.rule as usize];
         Found {
             rule: card.clone(),
-            event: EventSummary::read(&batch.batch, found.row as usize, &card.group_by),
+            event: reader.read(found.row as usize, &card.group_by),
             evidence: found
                 .evidence
                 .into_iter()

@@ -1,24 +1,30 @@
 //! One processing block's matches become alerts and incidents in one transaction, together with the detect cursor.
 //!
 //! ```text
-//! MatchBlock ──▶ alert (insert or count up) ──▶ incident (join, open, raise, re-open) ──▶ log, outbox ──▶ cursor, COMMIT
+//! MatchBlock ──▶ read what it touches ([`book`]) ──▶ decide in memory: join, open, raise, re-open ──▶ write ([`write`]) ──▶ COMMIT
 //! ```
+//!
+//! A block takes a handful of statements, however many alerts it has: while an attack floods in, statements were a quarter of
+//! all the work.
 //!
 //! Invariants: a block at or before the cursor changes nothing, so replays after a crash are harmless. Whatever must be paged is
 //! in the outbox (`incident_change`) before the cursor moves, so no crash can lose a page; the outbox row is deleted in the
 //! transaction that queues the notifications, so none is queued twice. Which alert deserves a page was decided by the caller.
 
+mod book;
+mod write;
+
+use std::{collections::BTreeMap, sync::Arc};
+
 use event::{Micros, severity::Severity};
 use serde_json::Value;
-use sqlx::{Sqlite, Transaction};
 
 use crate::{
     Error, Result, State,
     alerts::AlertEvent,
     cursors,
-    incidents::{self, Entity, Incident, SELF, Status, Verdict},
-    notify,
-    rows::to_json,
+    incidents::{Entity, Incident, SELF, Status, Verdict},
+    matches::book::{Book, LogLine},
     rule_health,
 };
 
@@ -50,7 +56,8 @@ pub struct Join {
 pub struct AlertUpsert {
     pub id: String,
     pub rule_id: String,
-    pub rule: Value,
+    /// The rule's card as JSON text; shared, since every alert of the rule has the same.
+    pub rule: Arc<str>,
     pub title_vi: String,
     pub title_en: String,
     pub rule_level: Severity,
@@ -122,107 +129,90 @@ impl State {
             }
             cursors::advance(&mut tx, cursors::DETECT, through).await?;
         }
-        let mut changes = Vec::new();
+        let mut book = Book::open(&mut tx, &block.alerts, block.join, now).await?;
         for alert in &block.alerts {
-            changes.extend(record(&mut tx, alert, block.join, now).await?);
-            rule_health::count(&mut tx, &alert.rule_id, alert.count, alert.last_seen).await?;
+            enter(&mut book, alert, block.join, now);
         }
-        for (rule, count, last) in &block.counted {
-            rule_health::count(&mut tx, rule, *count, *last).await?;
+        let changes = book.changes();
+        book.write(&mut tx, block.join.samples_max, now).await?;
+        for (rule, (count, last)) in health(block) {
+            rule_health::count(&mut tx, rule, count, last).await?;
         }
         tx.commit().await?;
         Ok(changes)
     }
 }
 
-async fn record(
-    tx: &mut Transaction<'static, Sqlite>,
-    alert: &AlertUpsert,
-    join: Join,
-    now: Micros,
-) -> Result<Option<IncidentChange>> {
-    let known: Option<(i64,)> =
-        sqlx::query_as("SELECT incident FROM alert WHERE id = ?").bind(&alert.id).fetch_optional(&mut **tx).await?;
-    let is_new = known.is_none();
-    let incident = match known {
-        Some((incident,)) => Some(incidents::load(tx, incident).await?),
-        None => find(tx, alert, join, now).await?,
-    };
-    let (incident, change) = match incident {
-        None => open(tx, alert, now).await?,
-        Some(incident) => add(tx, incident, alert, is_new, join, now).await?,
-    };
-    if is_new {
-        insert(tx, alert, incident, now).await?
-    } else {
-        count_up(tx, alert, now).await?
+/// Matches and newest match per rule, alerts and counted matches alike.
+fn health(block: &MatchBlock) -> BTreeMap<&str, (u64, Micros)> {
+    let mut rules: BTreeMap<&str, (u64, Micros)> = BTreeMap::new();
+    let alerts = block.alerts.iter().map(|alert| (alert.rule_id.as_str(), alert.count, alert.last_seen));
+    for (rule, count, last) in alerts.chain(block.counted.iter().map(|(rule, count, last)| (rule.as_str(), *count, *last))) {
+        let (sum, newest) = rules.entry(rule).or_insert((0, last));
+        *sum += count;
+        *newest = (*newest).max(last);
     }
-    keep_samples(tx, alert, join.samples_max).await?;
-    if let Some(IncidentChange { kind, severity, pages: true, .. }) = &change {
-        notify::put_change(tx, incident, *kind, *severity, now).await?;
-    }
-    Ok(change)
+    rules
 }
 
-/// The incident that a new alert belongs to: an active one first, else a closed one that may still open again.
-async fn find(tx: &mut Transaction<'static, Sqlite>, alert: &AlertUpsert, join: Join, now: Micros) -> Result<Option<Incident>> {
-    let row = sqlx::query(
-        "SELECT * FROM incident
-         WHERE system_id = ? AND entity_kind = ? AND entity_value = ? AND family = ?
-           AND first_seen <= ? AND last_seen >= ? AND (status <> 'closed' OR closed_at >= ?)
-         ORDER BY status = 'closed', last_seen DESC LIMIT 1",
-    )
-    .bind(&alert.system)
-    .bind(&alert.entity.kind)
-    .bind(&alert.entity.value)
-    .bind(&alert.family)
-    .bind(alert.last_seen.saturating_add(join.lookback))
-    .bind(alert.first_seen.saturating_sub(join.lookback))
-    .bind(now - join.reopen)
-    .fetch_optional(&mut **tx)
-    .await?;
-    row.map(|row| incidents::read(&row)).transpose()
+/// Puts an alert into the incident it belongs to: its own, one to join, or a new one.
+fn enter<'a>(book: &mut Book<'a>, alert: &'a AlertUpsert, join: Join, now: Micros) {
+    let known = book.incident_of(&alert.id);
+    let change = match known.or_else(|| book.find(alert, join, now)) {
+        None => open(book, alert, now),
+        Some(place) => add(book, place, alert, known.is_none(), join, now),
+    };
+    if let Some(change) = change {
+        book.change(change);
+    }
 }
 
-async fn open(tx: &mut Transaction<'static, Sqlite>, alert: &AlertUpsert, now: Micros) -> Result<(i64, Option<IncidentChange>)> {
-    let done = sqlx::query(
-        "INSERT INTO incident (status, severity, steps, system_id, system_level, entity_kind, entity_value, family, title_vi, title_en,
-           first_seen, last_seen, opened, updated, alerts, events, page_severity)
-         VALUES ('open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
-    )
-    .bind(alert.severity as i64)
-    .bind(alert.steps.to_string())
-    .bind(&alert.system)
-    .bind(alert.system_level)
-    .bind(&alert.entity.kind)
-    .bind(&alert.entity.value)
-    .bind(&alert.family)
-    .bind(&alert.title_vi)
-    .bind(&alert.title_en)
-    .bind(alert.first_seen)
-    .bind(alert.last_seen)
-    .bind(now)
-    .bind(now)
-    .bind(alert.count as i64)
-    .bind(alert.pages_as.map(|severity| severity as i64))
-    .execute(&mut **tx)
-    .await?;
-    let incident = done.last_insert_rowid();
-    log_change(tx, incident, ChangeKind::Opened, alert, now).await?;
+fn open<'a>(book: &mut Book<'a>, alert: &'a AlertUpsert, now: Micros) -> Option<IncidentChange> {
+    let incident = book.new_id();
+    let place = book.put(Incident {
+        id: incident,
+        status: Status::Open,
+        severity: alert.severity,
+        steps: alert.steps.clone(),
+        system: alert.system.clone(),
+        system_level: alert.system_level,
+        entity: alert.entity.clone(),
+        family: alert.family.clone(),
+        title_vi: alert.title_vi.clone(),
+        title_en: alert.title_en.clone(),
+        first_seen: alert.first_seen,
+        last_seen: alert.last_seen,
+        opened: now,
+        updated: now,
+        alerts: 1,
+        events: alert.count,
+        reopened: 0,
+        page_severity: alert.pages_as,
+        paged: None,
+        owner: None,
+        acknowledged_at: None,
+        acknowledged_by: None,
+        closed_at: None,
+        verdict: None,
+    });
+    book.count(alert, place);
+    book.log(log_line(incident, ChangeKind::Opened, alert));
     let severity = alert.pages_as.unwrap_or(alert.severity);
-    Ok((incident, Some(IncidentChange { incident, kind: ChangeKind::Opened, severity, pages: alert.pages_as.is_some() })))
+    Some(IncidentChange { incident, kind: ChangeKind::Opened, severity, pages: alert.pages_as.is_some() })
 }
 
 /// Adds to an incident that exists; says whether that changed its state.
-async fn add(
-    tx: &mut Transaction<'static, Sqlite>,
-    incident: Incident,
-    alert: &AlertUpsert,
+fn add<'a>(
+    book: &mut Book<'a>,
+    place: usize,
+    alert: &'a AlertUpsert,
     is_new: bool,
     join: Join,
     now: Micros,
-) -> Result<(i64, Option<IncidentChange>)> {
-    let reopens = reopens(&incident, alert, is_new, join, now);
+) -> Option<IncidentChange> {
+    let incident = book.incident_mut(place);
+    let id = incident.id;
+    let reopens = reopens(incident, alert, is_new, join, now);
     let is_active = incident.status != Status::Closed;
     let page_raised = alert.pages_as > incident.page_severity;
     let raised = is_active && (alert.severity > incident.severity || page_raised);
@@ -235,46 +225,43 @@ async fn add(
     };
     // A page asks for an answer of its own: what was acknowledged at a lower severity is open again.
     let pages = match kind {
-        Some(ChangeKind::Reopened) => alert.pages_as.is_some() && deserves_again(&incident, alert),
+        Some(ChangeKind::Reopened) => alert.pages_as.is_some() && deserves_again(incident, alert),
         Some(_) => page_raised,
         None => false,
     };
-    let status = if reopens || (pages && is_active) { Status::Open } else { incident.status };
-    let page_severity = if reopens { alert.pages_as } else { incident.page_severity.max(alert.pages_as) };
-    let leads = alert.severity > incident.severity;
-    sqlx::query(
-        "UPDATE incident SET status = ?, severity = ?, steps = ?, title_vi = ?, title_en = ?, first_seen = min(first_seen, ?), last_seen = max(last_seen, ?),
-           system_level = coalesce(?, system_level), updated = ?, alerts = alerts + ?, events = events + ?, page_severity = ?, reopened = reopened + ?
-         WHERE id = ?",
-    )
-    .bind(status.name())
-    .bind(alert.severity.max(incident.severity) as i64)
-    .bind(if leads { alert.steps.to_string() } else { incident.steps.to_string() })
-    .bind(if leads { &alert.title_vi } else { &incident.title_vi })
-    .bind(if leads { &alert.title_en } else { &incident.title_en })
-    .bind(alert.first_seen)
-    .bind(alert.last_seen)
-    .bind(alert.system_level)
-    .bind(now)
-    .bind(is_new)
-    .bind(alert.count as i64)
-    .bind(page_severity.map(|severity| severity as i64))
-    .bind(reopens)
-    .bind(incident.id)
-    .execute(&mut **tx)
-    .await?;
-    if status == Status::Open && incident.status != Status::Open {
-        sqlx::query(
-            "UPDATE incident SET acknowledged_at = NULL, acknowledged_by = NULL, closed_at = NULL, verdict = NULL WHERE id = ?",
-        )
-        .bind(incident.id)
-        .execute(&mut **tx)
-        .await?;
-    }
-    let Some(kind) = kind else { return Ok((incident.id, None)) };
-    log_change(tx, incident.id, kind, alert, now).await?;
     let severity = if pages { alert.pages_as.unwrap_or(alert.severity) } else { alert.severity.max(incident.severity) };
-    Ok((incident.id, Some(IncidentChange { incident: incident.id, kind, severity, pages })))
+    if reopens || (pages && is_active) {
+        open_again(incident);
+    }
+    incident.page_severity = if reopens { alert.pages_as } else { incident.page_severity.max(alert.pages_as) };
+    if alert.severity > incident.severity {
+        incident.severity = alert.severity;
+        incident.steps = alert.steps.clone();
+        incident.title_vi.clone_from(&alert.title_vi);
+        incident.title_en.clone_from(&alert.title_en);
+    }
+    incident.system_level = alert.system_level.or(incident.system_level);
+    incident.first_seen = incident.first_seen.min(alert.first_seen);
+    incident.last_seen = incident.last_seen.max(alert.last_seen);
+    incident.updated = now;
+    incident.alerts += u64::from(is_new);
+    incident.events += alert.count;
+    incident.reopened += u32::from(reopens);
+    book.count(alert, place);
+    let kind = kind?;
+    book.log(log_line(id, kind, alert));
+    Some(IncidentChange { incident: id, kind, severity, pages })
+}
+
+/// What was answered before is no answer to what comes now.
+fn open_again(incident: &mut Incident) {
+    if incident.status != Status::Open {
+        incident.acknowledged_at = None;
+        incident.acknowledged_by = None;
+        incident.closed_at = None;
+        incident.verdict = None;
+    }
+    incident.status = Status::Open;
 }
 
 /// A confirmed attack that goes on opens its incident again at once. What people called harmless counts on in silence for the
@@ -292,88 +279,10 @@ fn deserves_again(incident: &Incident, alert: &AlertUpsert) -> bool {
     matches!(incident.verdict, None | Some(Verdict::TruePositive)) || alert.pages_as > incident.page_severity
 }
 
-async fn log_change(
-    tx: &mut Transaction<'static, Sqlite>,
-    incident: i64,
-    kind: ChangeKind,
-    alert: &AlertUpsert,
-    now: Micros,
-) -> Result<()> {
+fn log_line(incident: i64, kind: ChangeKind, alert: &AlertUpsert) -> LogLine {
     let detail = serde_json::json!({
         "alert": alert.id, "rule": alert.rule_id, "severity": alert.severity.name(), "steps": alert.steps,
         "pages": alert.pages_as.is_some(),
     });
-    incidents::log(tx, Some(incident), now, SELF, kind.name(), &alert.decision, Some(&detail)).await
-}
-
-async fn insert(tx: &mut Transaction<'static, Sqlite>, alert: &AlertUpsert, incident: i64, now: Micros) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO alert (id, incident, rule_id, rule, title_vi, title_en, rule_level, severity, steps, decision, system_id, system_level,
-           entity_kind, entity_value, family, grouped, window_start, window_end, first_seen, last_seen, count, created, updated)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(&alert.id)
-    .bind(incident)
-    .bind(&alert.rule_id)
-    .bind(alert.rule.to_string())
-    .bind(&alert.title_vi)
-    .bind(&alert.title_en)
-    .bind(alert.rule_level as i64)
-    .bind(alert.severity as i64)
-    .bind(alert.steps.to_string())
-    .bind(&alert.decision)
-    .bind(&alert.system)
-    .bind(alert.system_level)
-    .bind(&alert.entity.kind)
-    .bind(&alert.entity.value)
-    .bind(&alert.family)
-    .bind(to_json(&alert.group))
-    .bind(alert.window_start)
-    .bind(alert.window_end)
-    .bind(alert.first_seen)
-    .bind(alert.last_seen)
-    .bind(alert.count as i64)
-    .bind(now)
-    .bind(now)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-async fn count_up(tx: &mut Transaction<'static, Sqlite>, alert: &AlertUpsert, now: Micros) -> Result<()> {
-    sqlx::query(
-        "UPDATE alert SET count = count + ?, first_seen = min(first_seen, ?), last_seen = max(last_seen, ?), updated = ?,
-           decision = CASE WHEN ? > severity THEN ? ELSE decision END, severity = max(severity, ?) WHERE id = ?",
-    )
-    .bind(alert.count as i64)
-    .bind(alert.first_seen)
-    .bind(alert.last_seen)
-    .bind(now)
-    .bind(alert.severity as i64)
-    .bind(&alert.decision)
-    .bind(alert.severity as i64)
-    .bind(&alert.id)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Keeps the first samples of an alert: they show how it began; the rest is found by its group in Hunt.
-async fn keep_samples(tx: &mut Transaction<'static, Sqlite>, alert: &AlertUpsert, samples_max: u32) -> Result<()> {
-    let (kept,): (i64,) =
-        sqlx::query_as("SELECT count(*) FROM alert_event WHERE alert = ?").bind(&alert.id).fetch_one(&mut **tx).await?;
-    let room = usize::try_from(i64::from(samples_max) - kept).unwrap_or(0);
-    for event in alert.samples.iter().take(room) {
-        sqlx::query(
-            "INSERT INTO alert_event (alert, event, timestamp, summary, evidence) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        )
-        .bind(&alert.id)
-        .bind(&event.id)
-        .bind(event.timestamp)
-        .bind(&event.summary)
-        .bind(to_json(&event.evidence))
-        .execute(&mut **tx)
-        .await?;
-    }
-    Ok(())
+    LogLine { incident, actor: SELF, action: kind.name(), note: alert.decision.clone(), detail: detail.to_string() }
 }

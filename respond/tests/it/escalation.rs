@@ -149,7 +149,7 @@ async fn more_of_the_same_pages_once_and_worse_pages_again() {
         rig.work().await;
     }
     assert_eq!(smtp.received().len(), 1);
-    rig.responder.record(11, vec![rig.found(11, "203.0.113.9", Severity::Critical)]).await.unwrap();
+    rig.responder.record(11, &[rig.found(11, "203.0.113.9", Severity::Critical)]).await.unwrap();
     rig.work().await;
     assert_eq!(smtp.received().len(), 2);
     assert!(smtp.received()[1].subject().contains("Nghiêm trọng"));
@@ -164,7 +164,7 @@ async fn what_deserves_no_page_is_in_the_queue_with_its_reason() {
     low.event.system_level = Some(2);
     let mut late = rig.found(1, "203.0.113.2", Severity::High);
     late.event.timestamp -= 61 * MINUTE;
-    rig.responder.record(1, vec![low, late, rig.found(1, "203.0.113.3", Severity::Medium)]).await.unwrap();
+    rig.responder.record(1, &[low, late, rig.found(1, "203.0.113.3", Severity::Medium)]).await.unwrap();
     assert_eq!(rig.work().await.changes, 0);
     assert_eq!(smtp.received().len(), 0);
     let alerts = rig.state.alerts(&rig.scope(), &Default::default()).await.unwrap();

@@ -11,9 +11,9 @@ async fn a_block_that_reaches_back_behind_the_cursor_counts_only_what_is_new() {
     let mut rig = Rig::new(smtp.port, |_| {}).await;
     rig.person("lan").await;
     let found = |frame| rig.found(frame, "203.0.113.9", Severity::High);
-    rig.responder.record(2, vec![found(1), found(2)]).await.unwrap();
-    rig.responder.record(4, vec![found(1), found(2), found(3), found(4)]).await.unwrap();
-    rig.responder.record(3, vec![found(3)]).await.unwrap();
+    rig.responder.record(2, &[found(1), found(2)]).await.unwrap();
+    rig.responder.record(4, &[found(1), found(2), found(3), found(4)]).await.unwrap();
+    rig.responder.record(3, &[found(3)]).await.unwrap();
     let alerts = rig.state.alerts(&rig.scope(), &Default::default()).await.unwrap();
     assert_eq!((alerts.len(), alerts[0].count), (1, 4));
 }
@@ -36,8 +36,8 @@ proptest! {
                     next = next.saturating_sub(back).max(1);
                 }
                 let through = next + length - 1;
-                let found = (next..=through).map(|frame| rig.found(frame, &format!("203.0.113.{}", frame % 3), Severity::High)).collect();
-                rig.responder.record(through, found).await.unwrap();
+                let found: Vec<_> = (next..=through).map(|frame| rig.found(frame, &format!("203.0.113.{}", frame % 3), Severity::High)).collect();
+                rig.responder.record(through, &found).await.unwrap();
                 if restart {
                     rig.work().await;
                 }

@@ -139,7 +139,7 @@ impl Rig {
 
     /// Records one match of a stable high rule on a level 3 system, from this address, in this frame.
     pub async fn attack(&self, frame: u64, address: &str) {
-        self.responder.record(frame, vec![self.found(frame, address, Severity::High)]).await.unwrap();
+        self.responder.record(frame, &[self.found(frame, address, Severity::High)]).await.unwrap();
     }
 
     pub fn found(&self, frame: u64, address: &str, level: Severity) -> Found {

@@ -1,6 +1,7 @@
 //! Alerts and incidents: replays, joining, state changes, answers.
 
 use event::{Role, Scope, Systems, severity::Severity};
+use proptest::prelude::*;
 use state::{
     alerts::{AlertEvent, AlertFilter, Evidence},
     incidents::{Actor, Entity, Incident, Status, Verdict},
@@ -17,7 +18,7 @@ pub fn alert(id: &str, at: i64) -> AlertUpsert {
     AlertUpsert {
         id: id.into(),
         rule_id: format!("rule-{id}"),
-        rule: serde_json::json!({ "title": "Dò mật khẩu" }),
+        rule: r#"{"title":"Dò mật khẩu"}"#.into(),
         title_vi: format!("luật {id}"),
         title_en: format!("rule {id}"),
         rule_level: Severity::High,
@@ -249,4 +250,89 @@ async fn answers_need_scope_and_are_logged() {
     let log = db.state.incident_log(&scope, 1).await.unwrap();
     let lines: Vec<_> = log.iter().map(|line| (line.action.as_str(), line.actor.as_str(), line.note.as_str())).collect();
     assert_eq!(lines, [("opened", "chieng:respond", "pages"), ("assigned", "lan", "lan"), ("note", "lan", "đang xem")]);
+}
+
+/// One alert of an invented block: few ids, entities and times, so that they meet each other.
+fn any_alert() -> impl Strategy<Value = AlertUpsert> {
+    let severity = prop::sample::select(vec![Severity::Low, Severity::High, Severity::Critical]);
+    (0..4u8, 0..2u8, 0..6i64, severity, any::<bool>(), any::<bool>()).prop_map(|(id, entity, days, severity, pages, is_fresh)| {
+        let at = days * DAY;
+        AlertUpsert {
+            entity: Entity { kind: "source.ip".into(), value: format!("192.0.2.{entity}") },
+            severity,
+            pages_as: pages.then_some(severity),
+            is_fresh,
+            decision: format!("{severity:?} on day {days}"),
+            ..alert(&format!("{id}-{entity}"), at)
+        }
+    })
+}
+
+/// What people do between two blocks.
+#[derive(Clone, Debug)]
+enum Between {
+    Nothing,
+    CloseAll(Verdict),
+}
+
+/// Everything that was recorded, except times of writing.
+async fn all(db: &Db) -> (Vec<Incident>, Vec<String>) {
+    let scope = Scope::internal("test");
+    let incidents = db.state.incidents(&scope, &Default::default()).await.unwrap();
+    let mut rest = Vec::new();
+    for alert in db.state.alerts(&scope, &AlertFilter::default()).await.unwrap() {
+        rest.push(format!("{alert:?} {:?}", db.state.alert_events(&scope, &alert.id).await.unwrap()));
+    }
+    for (line, _) in db.state.log_after(0, 1_000).await.unwrap() {
+        rest.push(format!("{line:?}"));
+    }
+    rest.push(format!("{:?}", db.state.pending_changes(1_000).await.unwrap()));
+    rest.push(format!("{:?}", db.state.rule_health().await.unwrap()));
+    (incidents, rest)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    /// The oracle: every alert recorded as a block of its own.
+    #[test]
+    fn a_block_is_the_sum_of_its_alerts(
+        blocks in prop::collection::vec(
+            (prop::collection::vec(any_alert(), 1..8), prop::sample::select(vec![
+                Between::Nothing, Between::CloseAll(Verdict::TruePositive), Between::CloseAll(Verdict::Benign),
+            ])),
+            1..4,
+        ),
+    ) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let (whole, single) = (Db::new().await, Db::new().await);
+            let (mut at, mut one) = (0, 0);
+            for (number, (mut alerts, between)) in blocks.into_iter().enumerate() {
+                let now = 10 * DAY + number as i64;
+                // An event is in one block, once.
+                let samples = alerts.iter_mut().flat_map(|alert| &mut alert.samples);
+                samples.enumerate().for_each(|(at, event)| event.id = format!("n-{number}-{at}"));
+                for (db, parts) in [(&whole, vec![alerts.clone()]), (&single, alerts.iter().map(|alert| vec![alert.clone()]).collect())] {
+                    let frame = if std::ptr::eq(db, &whole) { &mut at } else { &mut one };
+                    for alerts in parts {
+                        *frame += 1;
+                        record_at(db, *frame, alerts, now).await;
+                    }
+                    if let Between::CloseAll(verdict) = &between {
+                        close_all(db, *verdict, now).await;
+                    }
+                }
+            }
+            assert_eq!(all(&whole).await, all(&single).await);
+        });
+    }
+}
+
+async fn close_all(db: &Db, verdict: Verdict, now: i64) {
+    let (scope, by) = (Scope::internal("test"), Actor { id: 0, name: "lan".into() });
+    for incident in db.state.incidents(&scope, &Default::default()).await.unwrap() {
+        if incident.status != Status::Closed {
+            db.state.close_incident(&scope, incident.id, &by, verdict, "", now).await.unwrap();
+        }
+    }
 }

@@ -411,6 +411,10 @@ async fn every_route_takes_and_answers_what_the_document_says() {
         let answer = admin.call("post", path, url, Some(body)).await;
         assert_eq!(answer.status, 400, "{url} {body}: {}", answer.body);
     }
+    let old =
+        json!({ "schedules": [], "escalation": { "steps": [{ "wait_minutes": 0, "target": "everyone" }] }, "revision": "0" });
+    let answer = admin.call("post", "/oncall", "/oncall", Some(&old)).await;
+    assert_eq!(answer.status, 409, "a plan made from an older one: {}", answer.body);
     let (_, plan) = person.get("/api/v1/oncall").await;
     assert_eq!(plan["schedules"].as_array().map(Vec::len), Some(1), "a refused change changes nothing: {plan}");
 

@@ -14,6 +14,7 @@ use state::{
     oncall::{Escalation, NewSchedule, Override, Rotation, Schedule, Step, Target, Turn},
     users::User,
 };
+use tokio::sync::Mutex;
 
 use super::{
     Body,
@@ -30,17 +31,35 @@ use crate::{
 pub async fn show(State(app): State<App>, _person: Person) -> Result<Json<Value>> {
     let users = app.state.users().await?;
     let now = app.now();
-    let schedules: Vec<Value> = app.state.schedules().await?.iter().map(|schedule| shown(schedule, &users, now)).collect();
+    let Plan { schedules: stored, escalation, revision } = plan(&app).await?;
+    let schedules: Vec<Value> = stored.iter().map(|schedule| shown(schedule, &users, now)).collect();
     let names = user_names(&users);
-    let stored = app.state.schedules().await?;
-    let escalation = app.state.escalation().await?.unwrap_or_else(|| respond::escalate::default_chain(&stored));
     let steps: Vec<Value> = escalation
         .steps
         .iter()
         .map(|step| json!({ "wait_minutes": step.wait_minutes, "target": word(step.target, &names) }))
         .collect();
-    Ok(Json(json!({ "schedules": schedules, "escalation": { "steps": steps, "repeat": escalation.repeat } })))
+    let escalation = json!({ "steps": steps, "repeat": escalation.repeat });
+    Ok(Json(json!({ "schedules": schedules, "escalation": escalation, "revision": revision })))
 }
+
+/// The document as it is stored.
+struct Plan {
+    schedules: Vec<Schedule>,
+    escalation: Escalation,
+    /// Changes with every change of the rest.
+    revision: String,
+}
+
+async fn plan(app: &App) -> Result<Plan> {
+    let schedules = app.state.schedules().await?;
+    let escalation = app.state.escalation().await?.unwrap_or_else(|| respond::escalate::default_chain(&schedules));
+    let revision = blake3::hash(format!("{schedules:?} {escalation:?}").as_bytes()).to_hex()[..16].to_owned();
+    Ok(Plan { schedules, escalation, revision })
+}
+
+/// One replacement at a time, so that the revision it was made from is still the stored one when it is written.
+static REPLACING: Mutex<()> = Mutex::const_new(());
 
 fn shown(schedule: &Schedule, users: &[User], now: i64) -> Value {
     let names = user_names(users);
@@ -95,6 +114,9 @@ fn word(target: Target, names: &HashMap<i64, String>) -> String {
 pub struct Document {
     schedules: Vec<ScheduleIn>,
     escalation: EscalationIn,
+    /// The revision this was made from; refused when the plan has changed since.
+    #[serde(default)]
+    revision: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -160,6 +182,12 @@ fn wrong_step(at: usize, what: impl std::fmt::Display) -> ApiError {
 /// Replaces the whole document; nothing is changed when any part of it is wrong.
 pub async fn replace(State(app): State<App>, person: Person, Body(document): Body<Document>) -> Result<Json<Value>> {
     person.need_admin()?;
+    let _one_at_a_time = REPLACING.lock().await;
+    let Plan { schedules: stored, revision: stored_revision, .. } = plan(&app).await?;
+    if document.revision.is_some_and(|revision| revision != stored_revision) {
+        let message = "somebody else has changed the on-call plan meanwhile; nothing was saved";
+        return Err(ApiError::new(StatusCode::CONFLICT, "changed_meanwhile", message));
+    }
     let users = app.state.users().await?;
     let now = app.now();
     let mut wanted = Vec::new();
@@ -170,7 +198,6 @@ pub async fn replace(State(app): State<App>, person: Person, Body(document): Bod
             overrides(schedule, &users, &person, now)?,
         ));
     }
-    let stored = app.state.schedules().await?;
     let known: Vec<i64> = stored.iter().map(|schedule| schedule.id).collect();
     let kept: Vec<i64> = wanted.iter().filter_map(|(id, ..)| *id).filter(|id| known.contains(id)).collect();
     if let Some(twice) = (1..wanted.len()).find(|&at| wanted[..at].iter().any(|(_, other, _)| other.name == wanted[at].1.name)) {

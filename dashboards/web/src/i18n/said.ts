@@ -52,6 +52,7 @@ const SAID: [RegExp, string][] = [
   [/^"(.+)": this account is closed, only reads, or does not see the system of the incident$/, '$1: tài khoản đã khoá, chỉ được đọc, hoặc không thấy hệ thống của sự cố.'],
   [/^schedule "(.+)": a schedule needs at least one member$/, 'Lịch $1 cần ít nhất một thành viên.'],
   [/^schedule "(.+)": an override ends after it starts$/, 'Lịch $1: ca đổi phải kết thúc sau lúc bắt đầu.'],
+  [/^somebody else has changed the on-call plan meanwhile; nothing was saved$/, 'Người khác vừa đổi lịch trực; chưa lưu gì. Đóng lại để xem bản mới rồi sửa.'],
   [/^two schedules are named "(.+)"$/, 'Hai lịch trực cùng tên $1.'],
   [/^escalation, step (\d+): there is no schedule (.+)$/, 'Chuyển cấp, bước $1: lịch trực này không còn.'],
   [/^escalation, step (\d+): "(.+)" cannot handle incidents.*$/, 'Chuyển cấp, bước $1: $2 không xử lý được sự cố (đã khoá hoặc chỉ được đọc).'],

@@ -96,7 +96,7 @@ export const api = {
   adopt: (body: { address: string; system: string; asset_name?: string; reason: string }) => call<{ moved: number; since: string }>('POST', '/sources/adopt', body),
 
   onCall: (signal?: Signal) => call<T.OnCall>('GET', '/oncall', undefined, signal),
-  setOnCall: (body: T.OnCall) => call<object>('POST', '/oncall', body),
+  setOnCall: (body: T.OnCall) => call<T.OnCall>('POST', '/oncall', body),
   channels: (signal?: Signal) => call<T.Channels>('GET', '/channels', undefined, signal),
   addChannel: (kind: 'email' | 'webhook', address: string) => call<void>('POST', '/channels', { kind, address }),
   testChannels: (channel?: string) => call<T.ChannelTest>('POST', '/channels/test', channel ? { channel } : {}),

@@ -404,6 +404,8 @@ export interface Sources {
 // ---------------------------------------------------------------- on-call
 /** GET /oncall, and POST /oncall with the whole document (administrators). */
 export interface OnCall {
+  /** Changes with every change; sent back, it refuses what was made from an older plan (409). */
+  revision: string;
   schedules: {
     id: string;
     name: string;

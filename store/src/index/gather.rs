@@ -100,10 +100,15 @@ impl Gather {
         let bytes = folded.as_bytes();
         units(folded, |unit, word| {
             let (Unit::Word(range) | Unit::Token(range) | Unit::Dotted(range)) = &unit else { return };
+            // Before the memory of what was seen: the same bytes may have been a whole word.
+            if word.end - word.start > TOKEN_BYTES_MAX && !found.has_cut {
+                found.has_cut = true;
+                found.word(CUT);
+            }
             if !seen.insert(hash(bytes, range.start, range.end, *seed)) {
                 return;
             }
-            found.unit(folded, &unit, word.end - word.start > TOKEN_BYTES_MAX);
+            found.unit(folded, &unit);
             if matches!(unit, Unit::Token(_)) {
                 for run in letter_runs(&bytes[range.clone()]).filter(|run| run.len() >= RUN_MIN) {
                     let run = range.start + run.start..range.start + run.end;
@@ -156,11 +161,7 @@ const _: () = assert!(PADDING.len() >= PAD);
 
 impl Found {
     #[cold]
-    fn unit(&mut self, folded: &str, unit: &Unit, is_cut: bool) {
-        if is_cut && !self.has_cut {
-            self.has_cut = true;
-            self.word(CUT);
-        }
+    fn unit(&mut self, folded: &str, unit: &Unit) {
         match unit {
             Unit::Word(range) => self.word(&folded[range.clone()]),
             Unit::Token(range) | Unit::Dotted(range) => self.token(hash(folded.as_bytes(), range.start, range.end, STABLE)),

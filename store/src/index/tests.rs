@@ -306,3 +306,12 @@ fn equal_rows_make_equal_postings() {
     let tokens = |index: &Index| (index.tokens(), index.header.pages, index.header.overflow);
     assert_eq!(tokens(&index(&rows)), tokens(&index(&rows)));
 }
+
+/// A word of 128 bytes and a longer one that is cut to the same bytes: an accent's mark stands at the end of its folded word.
+#[test]
+fn a_word_that_is_cut_to_another_is_found() {
+    let row = format!("éaéw0{}", "w1".repeat(61));
+    check(std::slice::from_ref(&row), &Question::Term { asked: row.clone(), is_prefix: false });
+    let (whole, longer) = ("a1".repeat(64), "a1".repeat(70));
+    check(&[format!("{whole} {longer}")], &Question::Term { asked: longer, is_prefix: false });
+}

@@ -160,6 +160,12 @@ impl Engine {
         View::new(&self.source.snapshot(), scope, self.masker.clone(), &self.schemas, amendments)
     }
 
+    /// The tables besides events that an asker may know of, for the search language.
+    pub(crate) fn small_tables(&self, scope: &Scope) -> Vec<(String, SchemaRef)> {
+        let known = self.tables.iter().filter(|table| table.scope_column().is_some() || scope.sees_all());
+        known.map(|table| (table.name().to_owned(), table.schema())).collect()
+    }
+
     /// Questions that run at this moment.
     pub fn running(&self) -> usize {
         self.running.len()

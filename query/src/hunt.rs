@@ -8,7 +8,7 @@ use std::{
 use datafusion::arrow::{
     array::{Array, AsArray},
     compute::cast,
-    datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType},
+    datatypes::{DataType, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType},
     record_batch::RecordBatch,
 };
 use event::{Field, Kind, Micros, Scope, field};
@@ -19,7 +19,7 @@ use crate::{
     error::{Error, ErrorKind, Result, nearest},
     limits::Limits,
     rows::{Collected, Stats},
-    search::{Fields, SearchError, Window, compile, conditions, name, sql_text, sql_time},
+    search::{Fields, SearchError, Shape, Type, Window, compile, compile_with, conditions, name, sql_text, sql_time},
     tables::type_name,
 };
 
@@ -43,12 +43,14 @@ pub struct Before {
     pub id: String,
 }
 
-/// A page of events, newest first.
+/// A page of events, newest first, or the table that commands made of them.
 #[derive(Clone, Debug)]
 pub struct Hunt {
     /// The question as SQL.
     pub sql: String,
-    /// Columns that have a value in some row, in the order of the catalogue.
+    /// What the rows are.
+    pub shape: Shape,
+    /// Of events: columns that have a value in some row, in the order of the catalogue. Of a table: all, in its order.
     pub columns: Vec<ColumnInfo>,
     pub rows: Vec<RecordBatch>,
     pub complete: bool,
@@ -150,8 +152,9 @@ const INTERVALS: [i64; 20] =
 const HISTOGRAM_PARTS_MAX: usize = 8;
 
 /// Fields that one asker can name, for the search language.
-struct Seen {
+pub(crate) struct Seen {
     names: BTreeSet<String>,
+    tables: Vec<(String, SchemaRef)>,
 }
 
 impl Fields for Seen {
@@ -166,6 +169,32 @@ impl Fields for Seen {
         nearest(name, Field::all().map(|field| -> &str { field.name() }).chain(self.names.iter().map(String::as_str)))
             .map(str::to_owned)
     }
+
+    fn names(&self) -> Vec<String> {
+        Field::all().map(|field| field.name().to_owned()).chain(self.names.iter().cloned()).collect()
+    }
+
+    fn table(&self, name: &str) -> Option<Vec<(String, Type)>> {
+        let (_, schema) = self.tables.iter().find(|(table, _)| table == name)?;
+        Some(schema.fields().iter().filter_map(|column| Some((column.name().clone(), type_of(column.data_type())?))).collect())
+    }
+
+    fn tables(&self) -> Vec<String> {
+        self.tables.iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// The type of a small table's column, as the search language knows it; `None` for what it does not.
+fn type_of(data_type: &DataType) -> Option<Type> {
+    Some(match data_type {
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => Type::Text,
+        DataType::Boolean => Type::Boolean,
+        DataType::Float32 | DataType::Float64 | DataType::Decimal128(..) => Type::Double,
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => Type::Date,
+        DataType::List(_) => Type::List,
+        data_type if data_type.is_integer() => Type::Long,
+        _ => return None,
+    })
 }
 
 /// Why a question of the hunt page has no answer.
@@ -185,30 +214,33 @@ impl Engine {
         compile(q, &self.seen(scope), window)
     }
 
-    fn seen(&self, scope: &Scope) -> Seen {
+    pub(crate) fn seen(&self, scope: &Scope) -> Seen {
         let view = self.view(scope);
         let extra = view.schema.fields().iter().skip(Field::COUNT).map(|column| column.name().clone());
-        Seen { names: extra.collect() }
+        Seen { names: extra.collect(), tables: self.small_tables(scope) }
     }
 
-    /// Events that match, newest first.
+    /// Events that match, newest first; or, with commands, what these make of them.
     pub async fn hunt(self: &Arc<Self>, scope: &Scope, request: HuntRequest) -> HuntResult<Hunt> {
         let limit = request.limit.clamp(1, self.limits().rows_max);
         let window = Window { from: request.from, to: request.to, limit: None };
-        let compiled = self.compile(scope, &request.q, &window)?;
-        let mut condition = conditions(&compiled.where_sql, &window);
-        if let Some(before) = &request.before {
+        let behind = request.before.as_ref().map(|before| {
             let (time, id) = (sql_time(before.timestamp), sql_text(&before.id));
-            let behind = format!("(timestamp < {time} OR (timestamp = {time} AND event.id < {id}))");
-            condition = if condition.is_empty() { behind } else { format!("{condition} AND {behind}") };
+            format!("(timestamp < {time} OR (timestamp = {time} AND event.id < {id}))")
+        });
+        let seen = self.seen(scope);
+        let mut compiled = compile_with(&request.q, &seen, &window, behind.as_deref())?;
+        let is_page = compiled.shape == Shape::Events;
+        if is_page {
+            let window = Window { limit: Some(limit), ..window };
+            compiled = compile_with(&request.q, &seen, &window, behind.as_deref())?;
         }
-        let filter = if condition.is_empty() { String::new() } else { format!(" WHERE {condition}") };
-        let sql = format!("SELECT * FROM events{filter} ORDER BY timestamp DESC, event.id DESC LIMIT {limit}");
-        let answer = self.sql(scope, &sql, None).await?.collect().await?;
-        let next = if answer.num_rows() == limit { last_row(&answer) } else { None };
+        let answer = self.sql(scope, &compiled.sql, None).await?.collect().await?;
+        let next = if is_page && answer.num_rows() == limit { last_row(&answer) } else { None };
         Ok(Hunt {
-            sql,
-            columns: columns(&answer),
+            sql: compiled.sql,
+            shape: compiled.shape,
+            columns: if is_page { columns(&answer) } else { table_columns(&answer) },
             rows: answer.batches,
             complete: answer.complete,
             reason: answer.reason,
@@ -325,6 +357,26 @@ fn columns(answer: &Collected) -> Vec<ColumnInfo> {
     fields.map(|(_, column)| column_info(column.name())).collect()
 }
 
+/// All columns in their order; what is computed has the type that came out.
+fn table_columns(answer: &Collected) -> Vec<ColumnInfo> {
+    let describe = |column: &Arc<datafusion::arrow::datatypes::Field>| {
+        let mut info = column_info(column.name());
+        if Field::by_name(column.name()).is_none() {
+            info.r#type = match type_of(column.data_type()) {
+                Some(Type::Long) => "long",
+                Some(Type::Double) => "double",
+                Some(Type::Boolean) => "boolean",
+                Some(Type::Date) => "date",
+                Some(Type::List) => "text list",
+                _ => "text",
+            }
+            .to_owned();
+        }
+        info
+    };
+    answer.schema.fields().iter().map(describe).collect()
+}
+
 fn last_row(answer: &Collected) -> Option<Before> {
     let batch = answer.batches.iter().rev().find(|batch| batch.num_rows() > 0)?;
     let row = batch.num_rows() - 1;
@@ -334,7 +386,7 @@ fn last_row(answer: &Collected) -> Option<Before> {
 }
 
 /// Seconds of a bucket, so that there are about as many as wanted.
-fn interval(span: Micros, buckets: usize) -> i64 {
+pub(crate) fn interval(span: Micros, buckets: usize) -> i64 {
     let wanted = (span / 1_000_000) / (buckets.clamp(1, 1000) as i64);
     INTERVALS.into_iter().find(|seconds| *seconds >= wanted).unwrap_or_else(|| (wanted / 2_592_000 + 1) * 2_592_000)
 }

@@ -13,6 +13,7 @@ mod is_private;
 mod list_any;
 pub(crate) mod match_terms;
 mod prefix;
+mod regexp_group;
 mod text;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("cidr", "cidr(field, '10.0.0.0/8', …)", cidr::DOC),
     ("prefix", "prefix(field, 'text')", prefix::DOC),
     ("is_private", "is_private(field)", is_private::DOC),
+    ("regexp_group", "regexp_group(field, 'user=(?<name>\\S+)', 'name')", regexp_group::DOC),
 ];
 
 /// Puts exactly the allowed functions into a session.
@@ -44,6 +46,7 @@ pub(crate) fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
         Arc::new(ScalarUDF::from(cidr::Cidr::new())),
         Arc::new(ScalarUDF::from(prefix::Prefix::new())),
         Arc::new(ScalarUDF::from(is_private::IsPrivate::new())),
+        Arc::new(ScalarUDF::from(regexp_group::RegexpGroup::new())),
         Arc::new(ScalarUDF::from(list_any::ListAny::new())),
         Arc::new(ScalarUDF::from(concat_strict::ConcatStrict::new())),
     ]);

@@ -15,9 +15,9 @@ mod names;
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{
-    Cte, DescribeAlias, Distinct, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, NamedWindowExpr,
-    ObjectName, ObjectNamePart, OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
-    SetExpr, Statement, TableAlias, TableFactor, TableWithJoins, WildcardAdditionalOptions,
+    Cte, DescribeAlias, Distinct, ExcludeSelectItem, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause,
+    NamedWindowExpr, ObjectName, ObjectNamePart, OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias, TableFactor, TableWithJoins, WildcardAdditionalOptions,
 };
 
 pub(crate) use names::{Columns, Tables};
@@ -213,14 +213,15 @@ impl Rewriter<'_> {
                     columns.push((alias.value.clone(), is_list));
                 }
                 SelectItem::Wildcard(options) => {
-                    check_wildcard(options)?;
-                    columns.extend(frame.relations.iter().flat_map(|relation| relation.columns.to_vec()));
+                    let excluded = check_wildcard(options)?;
+                    let all = frame.relations.iter().flat_map(|relation| relation.columns.to_vec());
+                    columns.extend(all.filter(|(name, _)| !excluded.contains(name)));
                 }
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
-                    check_wildcard(options)?;
+                    let excluded = check_wildcard(options)?;
                     let ident = single(name)?;
                     let relation = frame.relation(&ident.value).ok_or_else(|| unknown_table(ident, &frame.aliases()))?;
-                    columns.extend(relation.columns.to_vec());
+                    columns.extend(relation.columns.to_vec().into_iter().filter(|(name, _)| !excluded.contains(name)));
                     quote(ident);
                 }
                 _ => return Err(Error::denied("this form of a selected column is not allowed here")),
@@ -364,16 +365,25 @@ fn check_select(select: &Select) -> Result<()> {
     deny(select.flavor != SelectFlavor::Standard, "FROM before SELECT")
 }
 
-fn check_wildcard(options: &WildcardAdditionalOptions) -> Result<()> {
+/// Of the options after `*` only EXCLUDE is known; returns the names it takes away, each made one name.
+fn check_wildcard(options: &mut WildcardAdditionalOptions) -> Result<Vec<String>> {
     let WildcardAdditionalOptions { wildcard_token: _, opt_ilike, opt_exclude, opt_except, opt_replace, opt_rename, opt_alias } =
         options;
-    let has_options = opt_ilike.is_some()
-        || opt_exclude.is_some()
-        || opt_except.is_some()
-        || opt_replace.is_some()
-        || opt_rename.is_some()
-        || opt_alias.is_some();
-    deny(has_options, "an option after *")
+    let has_options =
+        opt_ilike.is_some() || opt_except.is_some() || opt_replace.is_some() || opt_rename.is_some() || opt_alias.is_some();
+    deny(has_options, "an option after * other than EXCLUDE")?;
+    let names: &mut [ObjectName] = match opt_exclude {
+        None => return Ok(vec![]),
+        Some(ExcludeSelectItem::Single(name)) => std::slice::from_mut(name),
+        Some(ExcludeSelectItem::Multiple(names)) => names,
+    };
+    let mut excluded = Vec::with_capacity(names.len());
+    for name in names {
+        let flat = names::flat(&idents(name)?);
+        *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote('"', &flat))]);
+        excluded.push(flat);
+    }
+    Ok(excluded)
 }
 
 /// Applies an alias with its column list: `(…) AS t(a, b)`.

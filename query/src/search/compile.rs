@@ -1,19 +1,30 @@
 //! Tree → SQL text. Every value is quoted here and nowhere else.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat};
+use datafusion::sql::sqlparser::keywords::ALL_KEYWORDS;
 use event::{Field, Kind, Micros};
 
-use super::{Fields, Node, SearchError, Value, parse::parse};
+use super::{
+    Fields, Node, SearchError, Value,
+    parse::conditions as read_conditions,
+    pipe::{self, Placed, Shape, Type},
+};
 use crate::functions::like_escaped;
 
 /// A search as SQL.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compiled {
-    /// The condition alone; `true` for the empty search.
+    /// The condition before the first `|` alone; `true` when there is none.
     pub where_sql: String,
     /// The whole statement, time range and order included, as the page shows it.
     pub sql: String,
     pub node: Node,
+    /// The commands.
+    pub stages: Vec<Placed>,
+    /// What the rows are.
+    pub shape: Shape,
+    /// The columns, where commands named them.
+    pub columns: Option<Vec<(String, Type)>>,
 }
 
 /// Which part of time a search looks at, and how many rows of it.
@@ -28,33 +39,57 @@ pub struct Window {
 
 /// Compiles a search text.
 pub fn compile(text: &str, fields: &dyn Fields, window: &Window) -> Result<Compiled, SearchError> {
-    let node = parse(text, fields)?;
+    compile_with(text, fields, window, None)
+}
+
+/// Compiles a search text with one more condition on the events that go in.
+pub(crate) fn compile_with(
+    text: &str,
+    fields: &dyn Fields,
+    window: &Window,
+    extra: Option<&str>,
+) -> Result<Compiled, SearchError> {
+    let (node, pipe) = read_conditions(text, fields)?;
     let where_sql = condition(&node);
-    let conditions = conditions(&where_sql, window);
+    if let Some(pipe) = pipe {
+        let stages = pipe::read(text, pipe)?;
+        let piped = pipe::plan(&node, &stages, fields, window, extra)?;
+        return Ok(Compiled { where_sql, sql: piped.sql, node, stages, shape: piped.shape, columns: piped.columns });
+    }
+    let mut conditions = conditions(&where_sql, window);
+    if let Some(extra) = extra {
+        conditions = if conditions.is_empty() { extra.to_owned() } else { format!("{conditions} AND {extra}") };
+    }
     let mut sql = String::from("SELECT * FROM events");
     if !conditions.is_empty() {
         sql += " WHERE ";
         sql += &conditions;
     }
-    sql += " ORDER BY timestamp DESC";
+    sql += " ORDER BY timestamp DESC, event.id DESC";
     if let Some(limit) = window.limit {
         sql += &format!(" LIMIT {limit}");
     }
-    Ok(Compiled { where_sql, sql, node })
+    Ok(Compiled { where_sql, sql, node, stages: vec![], shape: Shape::Events, columns: None })
 }
 
 /// A condition within a window, ready to stand after WHERE; empty when there is none.
 pub(crate) fn conditions(where_sql: &str, window: &Window) -> String {
-    let mut parts = Vec::new();
-    parts.extend(window.from.map(|from| format!("timestamp >= {}", time(from))));
-    parts.extend(window.to.map(|to| format!("timestamp < {}", time(to))));
+    let mut parts = window_conditions(window);
     if where_sql != "true" {
         parts.push(if parts.is_empty() { where_sql.to_owned() } else { format!("({where_sql})") });
     }
     parts.join(" AND ")
 }
 
-fn condition(node: &Node) -> String {
+/// The time range as conditions.
+pub(super) fn window_conditions(window: &Window) -> Vec<String> {
+    let from = window.from.map(|from| format!("timestamp >= {}", time(from)));
+    let to = window.to.map(|to| format!("timestamp < {}", time(to)));
+    from.into_iter().chain(to).collect()
+}
+
+/// A tree as a condition.
+pub(super) fn condition(node: &Node) -> String {
     match node {
         Node::All => "true".to_owned(),
         Node::And(list) => joined(list, " AND "),
@@ -151,15 +186,28 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// A field as SQL: dotted names of plain words as they are, others between quotes.
+/// A field as SQL: plain words and dotted names as they are, others between quotes.
 pub(crate) fn name(field: &str) -> String {
-    let is_plain = Field::by_name(field).is_some()
-        || field.split('.').all(|part| {
-            part.starts_with(|c: char| c.is_ascii_lowercase())
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-                && field.contains('.')
-        });
-    if is_plain { field.to_owned() } else { format!("\"{}\"", field.replace('"', "\"\"")) }
+    let is_dotted = field.contains('.') && !field.starts_with("step") && field.split('.').all(is_word);
+    if Field::by_name(field).is_some() || is_dotted || is_plain(field) { field.to_owned() } else { between_quotes(field) }
+}
+
+/// A column's name as SQL where dots would divide it: behind AS, in a list of columns.
+pub(crate) fn alias(field: &str) -> String {
+    if is_plain(field) { field.to_owned() } else { between_quotes(field) }
+}
+
+fn is_word(part: &str) -> bool {
+    part.starts_with(|c: char| c.is_ascii_lowercase()) && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// One word without a meaning in SQL.
+fn is_plain(field: &str) -> bool {
+    is_word(field) && ALL_KEYWORDS.binary_search(&field.to_ascii_uppercase().as_str()).is_err()
+}
+
+fn between_quotes(field: &str) -> String {
+    format!("\"{}\"", field.replace('"', "\"\""))
 }
 
 /// A moment as SQL.

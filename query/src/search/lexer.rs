@@ -1,6 +1,6 @@
 //! Search text → tokens with their places. Knows no field and no meaning.
 
-use super::{SEARCH_BYTES_MAX, SearchError};
+use super::{Problem, SEARCH_BYTES_MAX, SearchError, pipe::is_verb};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
@@ -14,7 +14,6 @@ pub(super) enum Token {
     Operator(&'static str),
     /// A `-` right before a condition.
     Minus,
-    Pipe,
 }
 
 #[derive(Clone, Debug)]
@@ -26,10 +25,13 @@ pub(super) struct Placed {
 
 const OPERATORS: [&str; 7] = [">=", "<=", "!=", ":", "=", ">", "<"];
 
-/// Splits the text. `is_name` tells which words may stand before an operator: `10:30` and `http://x` are plain words.
-pub(super) fn tokens(text: &str, is_name: impl Fn(&str, &str) -> bool) -> Result<Vec<Placed>, SearchError> {
+/// Splits the text up to its first `|`, and tells where that is. `is_name` tells which words may stand before an operator:
+/// `10:30` and `http://x` are plain words.
+///
+/// A `|` that begins a word ends the conditions; one inside a word (`CEF:0|vendor|…`) only when a command follows it.
+pub(super) fn tokens(text: &str, is_name: impl Fn(&str, &str) -> bool) -> Result<(Vec<Placed>, Option<usize>), SearchError> {
     if text.len() > SEARCH_BYTES_MAX {
-        return Err(SearchError::new(0, 0, format!("the search is longer than {} KiB", SEARCH_BYTES_MAX / 1024)));
+        return Err(SearchError::new(0, 0, Problem::TooLong, [&(SEARCH_BYTES_MAX / 1024)]));
     }
     let mut out: Vec<Placed> = Vec::new();
     let mut at = 0;
@@ -50,13 +52,10 @@ pub(super) fn tokens(text: &str, is_name: impl Fn(&str, &str) -> bool) -> Result
                 push(Token::Close, 1);
                 1
             }
-            '|' => {
-                push(Token::Pipe, 1);
-                1
-            }
+            '|' => return Ok((out, Some(at))),
             '"' => {
-                let (phrase, len) = phrase(&text[at..])
-                    .ok_or_else(|| SearchError::new(at, text.len() - at, "the quotation mark is never closed"))?;
+                let (phrase, len) =
+                    phrase(&text[at..]).ok_or_else(|| SearchError::new(at, text.len() - at, Problem::QuoteOpen, []))?;
                 push(Token::Phrase(phrase), len);
                 len
             }
@@ -83,7 +82,7 @@ pub(super) fn tokens(text: &str, is_name: impl Fn(&str, &str) -> bool) -> Result
         };
         at += len;
     }
-    Ok(out)
+    Ok((out, None))
 }
 
 fn starts_condition(rest: &str) -> bool {
@@ -91,7 +90,14 @@ fn starts_condition(rest: &str) -> bool {
 }
 
 fn word_len(text: &str) -> usize {
-    text.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"')).unwrap_or(text.len())
+    let end = text.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"')).unwrap_or(text.len());
+    text[..end].match_indices('|').map(|(at, _)| at).find(|at| begins_a_stage(&text[at + 1..])).unwrap_or(end)
+}
+
+fn begins_a_stage(rest: &str) -> bool {
+    let rest = rest.trim_start();
+    let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+    is_verb(&rest[..end]) && rest[end..].chars().next().is_none_or(|c| c.is_whitespace() || matches!(c, '|' | '"' | '-'))
 }
 
 /// The first operator of a word, when what stands before it may be a field.
@@ -105,7 +111,7 @@ fn operator_in(word: &str, was_operator: bool, is_name: &impl Fn(&str, &str) -> 
 }
 
 /// A phrase and its length in the text, quotation marks included.
-fn phrase(text: &str) -> Option<(String, usize)> {
+pub(super) fn phrase(text: &str) -> Option<(String, usize)> {
     let mut out = String::new();
     let mut chars = text.char_indices().skip(1);
     while let Some((at, c)) = chars.next() {

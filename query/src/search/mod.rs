@@ -8,39 +8,22 @@
 //! A text becomes a tree ([`parse`]), the tree becomes SQL ([`compile`]) that the page shows and the analyst may take over.
 //! Every condition is two-valued: an event without the field does not match `field:x` and does match `-field:x`.
 //!
-//! Not here: pipes (`| stats …`); they come with hunting verbs later, and until then are an error that says so.
+//! After the conditions come commands, each behind a `|` ([`pipe`]); the fields that they name depend on those before.
 
 mod compile;
 mod lexer;
 mod parse;
-
-use std::fmt;
+pub(crate) mod pipe;
+mod problem;
 
 pub use compile::{Compiled, Window, compile};
-pub(crate) use compile::{conditions, name, quoted as sql_text, time as sql_time};
+pub(crate) use compile::{compile_with, conditions, name, quoted as sql_text, time as sql_time};
+use parse::conditions as parse_conditions;
 pub use parse::{Comparison, Node, Value, parse};
-
-/// A text that is not of the search language, with the place to underline.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct SearchError {
-    /// In bytes from the start of the text; on a character boundary.
-    pub offset: usize,
-    /// In bytes; 0 at the end of the text.
-    pub len: usize,
-    pub message: String,
-}
-
-impl fmt::Display for SearchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (at {})", self.message, self.offset)
-    }
-}
-
-impl SearchError {
-    fn new(offset: usize, len: usize, message: impl Into<String>) -> Self {
-        Self { offset, len, message: message.into() }
-    }
-}
+pub use pipe::{
+    AGGREGATES, Aggregate, By, Expr, FUNCTIONS, Function, Named, Operator, Placed, Raw, Shape, Span, Stage, Type, VERBS, Verb,
+};
+pub use problem::{Problem, SearchError};
 
 /// Longest search text in bytes.
 pub const SEARCH_BYTES_MAX: usize = 64 * 1024;
@@ -58,6 +41,20 @@ pub trait Fields {
 
     /// The name that was probably meant.
     fn nearest(&self, name: &str) -> Option<String>;
+
+    /// All names, for completion.
+    fn names(&self) -> Vec<String>;
+
+    /// The columns of a table that may be looked up in; `None` when there is no such table.
+    fn table(&self, name: &str) -> Option<Vec<(String, Type)>> {
+        let _ = name;
+        None
+    }
+
+    /// The tables that may be looked up in.
+    fn tables(&self) -> Vec<String> {
+        vec![]
+    }
 }
 
 /// The catalogue alone, without the fields that only stored events know.
@@ -72,6 +69,10 @@ impl Fields for Catalogue {
 
     fn nearest(&self, name: &str) -> Option<String> {
         crate::error::nearest(name, event::Field::all().map(event::Field::name)).map(str::to_owned)
+    }
+
+    fn names(&self) -> Vec<String> {
+        event::Field::all().map(|field| field.name().to_owned()).collect()
     }
 }
 

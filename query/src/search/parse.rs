@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use event::Kind;
 
 use super::{
-    Fields, SEARCH_DEPTH_MAX, SEARCH_TERMS_MAX, SearchError,
+    Fields, Problem, SEARCH_DEPTH_MAX, SEARCH_TERMS_MAX, SearchError,
     lexer::{Placed, Token, tokens},
 };
 use crate::functions::network;
@@ -77,22 +77,31 @@ impl Comparison {
     }
 }
 
-/// Reads a search text.
+/// Reads a search text without commands.
 pub fn parse(text: &str, fields: &dyn Fields) -> Result<Node, SearchError> {
-    let tokens = tokens(text, |name, rest| fields.kind(canonical(name)).is_some() || looks_like_field(name, rest))?;
-    if tokens.is_empty() {
-        return Ok(Node::All);
+    let (node, pipe) = conditions(text, fields)?;
+    match pipe {
+        None => Ok(node),
+        Some(at) => Err(SearchError::new(at, 1, Problem::PipeNotHere, [])),
     }
-    let mut parser = Parser { tokens: &tokens, at: 0, end: text.len(), depth: 0, terms: 0, fields };
+}
+
+/// Reads the conditions at the start of a text, up to the first `|`; also tells where that is.
+pub(super) fn conditions(text: &str, fields: &dyn Fields) -> Result<(Node, Option<usize>), SearchError> {
+    let (tokens, pipe) = tokens(text, |name, rest| fields.kind(canonical(name)).is_some() || looks_like_field(name, rest))?;
+    if tokens.is_empty() {
+        return Ok((Node::All, pipe));
+    }
+    let mut parser = Parser { tokens: &tokens, at: 0, end: pipe.unwrap_or(text.len()), depth: 0, terms: 0, fields };
     let node = parser.or()?;
     match parser.peek() {
-        None => Ok(node),
+        None => Ok((node, pipe)),
         Some(extra) => Err(parser.unexpected(extra)),
     }
 }
 
 /// `@timestamp` is the column `timestamp`.
-fn canonical(name: &str) -> &str {
+pub(super) fn canonical(name: &str) -> &str {
     if name == "@timestamp" { "timestamp" } else { name }
 }
 
@@ -138,24 +147,20 @@ impl<'a> Parser<'a> {
     }
 
     fn unexpected(&self, token: &Placed) -> SearchError {
-        let message = match &token.token {
-            Token::Close => "this parenthesis was never opened".to_owned(),
-            Token::Pipe => {
-                "commands after | are not available yet; the same question can be asked in SQL, or \"|\" be searched in quotation marks"
-                    .to_owned()
-            }
-            Token::Operator(operator) => format!("a field name belongs before {operator}"),
-            Token::Word(word) => format!("something belongs before {word:?}; to search the word, put it in quotation marks"),
-            _ => "something is missing before this".to_owned(),
-        };
-        SearchError::new(token.offset, token.len, message)
+        let (offset, len) = (token.offset, token.len);
+        match &token.token {
+            Token::Close => SearchError::new(offset, len, Problem::ParenthesisUnopened, []),
+            Token::Operator(operator) => SearchError::new(offset, len, Problem::FieldMissingBefore, [operator]),
+            Token::Word(word) => SearchError::new(offset, len, Problem::SomethingMissingBeforeWord, [word]),
+            _ => SearchError::new(offset, len, Problem::SomethingMissingBefore, []),
+        }
     }
 
-    fn missing(&self, what: &str) -> SearchError {
+    /// A problem with what comes next.
+    fn missing<const N: usize>(&self, problem: Problem, args: [&dyn std::fmt::Display; N]) -> SearchError {
         match self.peek() {
-            Some(token) if matches!(token.token, Token::Pipe) => self.unexpected(token),
-            Some(token) => SearchError::new(token.offset, token.len, what),
-            None => SearchError::new(self.end, 0, what),
+            Some(token) => SearchError::new(token.offset, token.len, problem, args),
+            None => SearchError::new(self.end, 0, problem, args),
         }
     }
 
@@ -174,7 +179,7 @@ impl<'a> Parser<'a> {
             if self.peek_word(&["and"]) {
                 self.at += 1;
             } else if self.peek_word(&["or"])
-                || self.peek().is_none_or(|token| matches!(token.token, Token::Close | Token::Pipe | Token::Operator(_)))
+                || self.peek().is_none_or(|token| matches!(token.token, Token::Close | Token::Operator(_)))
             {
                 break;
             }
@@ -195,10 +200,10 @@ impl<'a> Parser<'a> {
 
     fn primary(&mut self) -> Result<Node, SearchError> {
         if self.peek_word(&["and", "or"]) {
-            return Err(self.missing("a condition is missing before this; to search the word itself, put it in quotation marks"));
+            return Err(self.missing(Problem::ConditionMissingBefore, []));
         }
         self.count()?;
-        let Some(token) = self.next() else { return Err(self.missing("a condition is missing at the end")) };
+        let Some(token) = self.next() else { return Err(self.missing(Problem::ConditionMissingAtEnd, [])) };
         match &token.token {
             Token::Open => self.inside(token, |parser| parser.or()),
             Token::Phrase(phrase) => Ok(Node::Text(Value::Phrase(phrase.clone()))),
@@ -216,7 +221,7 @@ impl<'a> Parser<'a> {
     fn count(&mut self) -> Result<(), SearchError> {
         self.terms += 1;
         if self.terms > SEARCH_TERMS_MAX {
-            return Err(self.missing(&format!("a search has at most {SEARCH_TERMS_MAX} conditions")));
+            return Err(self.missing(Problem::TooManyConditions, [&SEARCH_TERMS_MAX]));
         }
         Ok(())
     }
@@ -225,10 +230,10 @@ impl<'a> Parser<'a> {
     fn inside(&mut self, open: &Placed, read: impl FnOnce(&mut Self) -> Result<Node, SearchError>) -> Result<Node, SearchError> {
         self.depth += 1;
         if self.depth > SEARCH_DEPTH_MAX {
-            return Err(SearchError::new(open.offset, 1, "too many parentheses inside each other"));
+            return Err(SearchError::new(open.offset, 1, Problem::TooDeep, []));
         }
         if matches!(self.peek(), Some(Placed { token: Token::Close, .. })) {
-            return Err(SearchError::new(open.offset, 1, "the parentheses are empty"));
+            return Err(SearchError::new(open.offset, 1, Problem::ParenthesesEmpty, []));
         }
         let node = read(self)?;
         self.depth -= 1;
@@ -238,7 +243,7 @@ impl<'a> Parser<'a> {
                 Ok(node)
             }
             Some(token) => Err(self.unexpected(token)),
-            None => Err(SearchError::new(open.offset, 1, "this parenthesis is never closed")),
+            None => Err(SearchError::new(open.offset, 1, Problem::ParenthesisOpen, [])),
         }
     }
 
@@ -247,25 +252,22 @@ impl<'a> Parser<'a> {
             return if word == "*" {
                 Ok(Node::All)
             } else {
-                Err(SearchError::new(token.offset, token.len, "a word is missing here"))
+                Err(SearchError::new(token.offset, token.len, Problem::WordMissing, []))
             };
         }
         let value = value_of(word);
         if matches!(value, Value::Wildcard(_)) {
-            let hint =
-                "a word may end in *, not begin with it or hold it inside; put it in quotation marks to search the asterisk";
-            return Err(SearchError::new(token.offset, token.len, hint));
+            return Err(SearchError::new(token.offset, token.len, Problem::StarInsideWord, []));
         }
         Ok(Node::Text(value))
     }
 
     fn field(&mut self, name: &Placed, field: &str, operator: &str) -> Result<Node, SearchError> {
         let Some((kind, is_list)) = self.fields.kind(field) else {
-            let hint = match self.fields.nearest(field) {
-                Some(near) => format!("did you mean {near}?"),
-                None => "to search the text, put it in quotation marks".to_owned(),
-            };
-            return Err(SearchError::new(name.offset, name.len, format!("unknown field {field}; {hint}")));
+            return Err(match self.fields.nearest(field) {
+                Some(near) => SearchError::new(name.offset, name.len, Problem::UnknownFieldNear, [&field, &near]),
+                None => SearchError::new(name.offset, name.len, Problem::UnknownField, [&field]),
+            });
         };
         let comparison = match operator {
             ":" | "=" => return self.values(field, kind),
@@ -276,11 +278,7 @@ impl<'a> Parser<'a> {
             _ => Comparison::LessOrEqual,
         };
         if is_list || matches!(kind, Kind::Boolean | Kind::Ip) {
-            return Err(SearchError::new(
-                name.offset,
-                name.len,
-                format!("{field} cannot be compared by size; use {field}:value"),
-            ));
+            return Err(SearchError::new(name.offset, name.len, Problem::NotBySize, [&field]));
         }
         let (token, value) = self.plain_value(field)?;
         check_value(token, field, kind, value, true)?;
@@ -316,7 +314,7 @@ impl<'a> Parser<'a> {
             if self.peek_word(&["or"]) {
                 self.at += 1;
             } else if self.peek_word(&["and"]) {
-                return Err(self.missing("inside a field's parentheses values are joined by or"));
+                return Err(self.missing(Problem::ValuesJoinedByOr, []));
             } else if self.peek().is_none_or(|token| !matches!(token.token, Token::Word(_) | Token::Phrase(_) | Token::Minus)) {
                 break;
             }
@@ -335,7 +333,7 @@ impl<'a> Parser<'a> {
                 self.at += 1;
                 Ok((placed, text))
             }
-            _ => Err(self.missing(&format!("a value for {field} is missing"))),
+            _ => Err(self.missing(Problem::ValueMissing, [&field])),
         }
     }
 
@@ -348,10 +346,10 @@ impl<'a> Parser<'a> {
         let mut value = if is_phrase { Value::Phrase(text.to_owned()) } else { value_of(text) };
         let has_star = matches!(value, Value::Prefix(_) | Value::Wildcard(_));
         if has_star && matches!(kind, Kind::Long | Kind::Double | Kind::Boolean | Kind::Date) {
-            return Err(SearchError::new(token.offset, token.len, format!("{field} holds no text, * is not possible here")));
+            return Err(SearchError::new(token.offset, token.len, Problem::StarNotText, [&field]));
         }
         if has_star && kind == Kind::Text && matches!(value, Value::Wildcard(_)) {
-            return Err(SearchError::new(token.offset, token.len, "a word of a text may end in *, not hold it elsewhere"));
+            return Err(SearchError::new(token.offset, token.len, Problem::StarInsideText, []));
         }
         if kind == Kind::Ip && !has_star && network(text).is_some() {
             value = match text.parse::<IpAddr>() {
@@ -375,16 +373,16 @@ fn value_of(word: &str) -> Value {
 
 /// Values that the field's type can hold at all.
 fn check_value(token: &Placed, field: &str, kind: Kind, text: &str, is_comparison: bool) -> Result<(), SearchError> {
-    let wanted = match kind {
-        Kind::Long if text.parse::<i64>().is_err() => "a whole number",
+    let problem = match kind {
+        Kind::Long if text.parse::<i64>().is_err() => Problem::NeedsInteger,
         Kind::Double if text.parse::<f64>().is_ok_and(f64::is_finite) => return Ok(()),
-        Kind::Double => "a number",
-        Kind::Boolean if !matches!(text, "true" | "false") => "true or false",
-        Kind::Date if super::compile::moment(text).is_none() => "a time such as 2026-01-31 or 2026-01-31T07:00:00+07:00",
+        Kind::Double => Problem::NeedsNumber,
+        Kind::Boolean if !matches!(text, "true" | "false") => Problem::NeedsBoolean,
+        Kind::Date if super::compile::moment(text).is_none() => Problem::NeedsTime,
         Kind::Text if is_comparison => {
-            return Err(SearchError::new(token.offset, token.len, format!("{field} is a text; use {field}:word")));
+            return Err(SearchError::new(token.offset, token.len, Problem::TextByWord, [&field]));
         }
         _ => return Ok(()),
     };
-    Err(SearchError::new(token.offset, token.len, format!("{field} needs {wanted}, not {text:?}")))
+    Err(SearchError::new(token.offset, token.len, problem, [&field, &text]))
 }

@@ -4,6 +4,8 @@ mod amend;
 mod answers;
 mod limits;
 mod names;
+mod oracle;
+mod pipes;
 mod property;
 mod safety;
 mod scope;

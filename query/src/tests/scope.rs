@@ -93,7 +93,7 @@ impl TableSource for Secrets {
     }
 }
 
-fn world(rows: Vec<super::world::Row>, alerts: &[&'static str]) -> World {
+pub fn world(rows: Vec<super::world::Row>, alerts: &[&'static str]) -> World {
     World::with(rows, Limits::default(), vec![Arc::new(Alerts(alerts.to_vec())), Arc::new(Secrets)])
 }
 

@@ -43,6 +43,7 @@ use crate::{
     amend::Amendments,
     dialect,
     error::{Error, ErrorKind, Result},
+    export::EXPORTS_MAX,
     file::MetadataCache,
     flows, functions,
     limits::{Limits, Running, resident_bytes},
@@ -51,6 +52,7 @@ use crate::{
     rows::{AbortOnDrop, Rows, vanished},
     scan::ScanStats,
     tables::{Events, Shared, fields_table, tables_table},
+    tail::Watchers,
     view::{SchemaCache, View},
 };
 
@@ -76,6 +78,10 @@ pub struct Engine {
     turns: Arc<Semaphore>,
     running: Arc<Running>,
     runtime: Option<Runtime>,
+    /// Live tails have a thread of their own.
+    tails: Option<Runtime>,
+    watchers: Arc<Watchers>,
+    exports: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -87,7 +93,7 @@ impl std::fmt::Debug for Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         // A runtime may not be waited for inside another one; what still runs has nobody to answer to.
-        if let Some(runtime) = self.runtime.take() {
+        for runtime in [self.runtime.take(), self.tails.take()].into_iter().flatten() {
             runtime.shutdown_background();
         }
     }
@@ -119,13 +125,8 @@ impl Engine {
         limits: Limits,
         mask_key: [u8; 32],
     ) -> Result<Arc<Self>> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(limits.partitions.max(1))
-            .thread_name("chieng-query")
-            .thread_stack_size(STACK_BYTES)
-            .enable_all()
-            .build()
-            .map_err(|error| Error::failed(format!("failed to start the threads of the query engine: {error}")))?;
+        let runtime = threads(limits.partitions.max(1), "chieng-query")?;
+        let tails = threads(1, "chieng-tail")?;
         let engine = Arc::new_cyclic(|me| Self {
             me: me.clone(),
             source,
@@ -138,6 +139,9 @@ impl Engine {
             turns: Arc::new(Semaphore::new(limits.concurrent.max(1))),
             running: Arc::default(),
             runtime: Some(runtime),
+            tails: Some(tails),
+            watchers: Arc::default(),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             limits,
         });
         engine.watch_memory();
@@ -156,8 +160,35 @@ impl Engine {
 
     /// What an asker sees at this instant: its columns are the ones that can be named.
     pub(crate) fn view(&self, scope: &Scope) -> View {
+        self.view_of(&self.source.snapshot(), scope)
+    }
+
+    /// What an asker sees of a snapshot, or of a part of one.
+    pub(crate) fn view_of(&self, snapshot: &Snapshot, scope: &Scope) -> View {
         let amendments = self.amendments.read().unwrap_or_else(PoisonError::into_inner).clone();
-        View::new(&self.source.snapshot(), scope, self.masker.clone(), &self.schemas, amendments)
+        View::new(snapshot, scope, self.masker.clone(), &self.schemas, amendments)
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.source.snapshot()
+    }
+
+    pub(crate) fn watchers(&self) -> &Arc<Watchers> {
+        &self.watchers
+    }
+
+    pub(crate) fn export_places(&self) -> &Arc<Semaphore> {
+        &self.exports
+    }
+
+    /// The threads of questions; `None` while the engine is shutting down.
+    pub(crate) fn runtime(&self) -> Option<&Runtime> {
+        self.runtime.as_ref()
+    }
+
+    /// The threads of live tails; `None` while the engine is shutting down.
+    pub(crate) fn tail_runtime(&self) -> Option<&Runtime> {
+        self.tails.as_ref()
     }
 
     /// The tables besides events that an asker may know of, for the search language.
@@ -174,9 +205,20 @@ impl Engine {
     /// Runs one statement in a scope. Whether the asker may write SQL at all is the caller's to check
     /// ([`event::Role::may_write_sql`]); what it can reach is decided here.
     pub async fn sql(self: &Arc<Self>, scope: &Scope, sql: &str, limits: Option<Limits>) -> Result<Rows> {
+        self.sql_given(scope, sql, limits, Given::default()).await
+    }
+
+    /// The same for the engine's own walks over events.
+    pub(crate) async fn sql_given(
+        self: &Arc<Self>,
+        scope: &Scope,
+        sql: &str,
+        limits: Option<Limits>,
+        given: Given,
+    ) -> Result<Rows> {
         let limits = limits.unwrap_or_else(|| self.limits.clone());
         let started = Instant::now();
-        let turn = self.turn(&limits).await?;
+        let turn = if given.needs_turn { Some(self.turn(&limits).await?) } else { None };
         let stats = Arc::new(ScanStats::default());
         let finished = Arc::new(AtomicBool::new(false));
         let (sender, batches) = mpsc::channel(4);
@@ -185,6 +227,7 @@ impl Engine {
             engine: self.clone(),
             scope: Arc::new(scope.clone()),
             sql: sql.to_owned(),
+            given,
             limits: limits.clone(),
             stats: stats.clone(),
             finished: finished.clone(),
@@ -198,6 +241,14 @@ impl Engine {
         Ok(Rows { schema, batches, stats, limits, started, finished, _task: task })
     }
 
+    /// Runs work of the engine's own on its threads, so that it holds up nobody else's; ends it when the caller goes away.
+    pub(crate) async fn work<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        let Some(runtime) = &self.runtime else { return Err(vanished()) };
+        let task = runtime.spawn(work);
+        let _guard = AbortOnDrop(task.abort_handle());
+        task.await.map_err(|_| vanished())?
+    }
+
     async fn turn(&self, limits: &Limits) -> Result<OwnedSemaphorePermit> {
         match timeout(limits.wait, self.turns.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
@@ -205,16 +256,23 @@ impl Engine {
         }
     }
 
-    /// The tables of one asker at this instant.
-    fn session(&self, scope: &Arc<Scope>, limits: &Limits, pool: Arc<dyn MemoryPool>, stats: &Arc<ScanStats>) -> Result<Session> {
-        let view = Arc::new(self.view(scope));
+    /// The tables of one asker over what they see.
+    pub(crate) fn session(
+        &self,
+        view: Arc<View>,
+        scope: &Arc<Scope>,
+        limits: &Limits,
+        pool: Arc<dyn MemoryPool>,
+        stats: &Arc<ScanStats>,
+        narrow: Option<store::index::Question>,
+    ) -> Result<Session> {
         let schema = MemorySchemaProvider::new();
         let mut names = Tables::default();
         let mut add = |name: &str, table: Arc<dyn datafusion::catalog::TableProvider>| {
             names.insert(name, &table.schema());
             schema.register_table(name.to_owned(), table).map(drop)
         };
-        let events = Arc::new(Events::new(view.clone(), self.metadata.clone(), stats.clone()));
+        let events = Arc::new(Events::new(view.clone(), self.metadata.clone(), stats.clone(), narrow));
         add("flows", flows::view(events.clone())?)?;
         add("events", events)?;
         for source in &self.tables {
@@ -277,11 +335,29 @@ pub(crate) struct Session {
     pub names: Tables,
 }
 
+/// How a question is asked.
+pub(crate) struct Given {
+    /// Over this instant instead of the present one.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// Only those blocks of `events` that may hold what the index is asked, and all that has no index: the caller looks at the
+    /// rows itself. For what no statement can say, such as ten thousand values in a dozen fields.
+    pub narrow: Option<store::index::Question>,
+    /// False for what is limited elsewhere.
+    pub needs_turn: bool,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self { snapshot: None, narrow: None, needs_turn: true }
+    }
+}
+
 /// A question on its way.
 struct Question {
     engine: Arc<Engine>,
     scope: Arc<Scope>,
     sql: String,
+    given: Given,
     limits: Limits,
     stats: Arc<ScanStats>,
     finished: Arc<AtomicBool>,
@@ -290,7 +366,7 @@ struct Question {
 impl Question {
     async fn run(
         self,
-        turn: OwnedSemaphorePermit,
+        turn: Option<OwnedSemaphorePermit>,
         tell: oneshot::Sender<Result<SchemaRef>>,
         sender: mpsc::Sender<Result<RecordBatch>>,
     ) {
@@ -321,7 +397,11 @@ impl Question {
         sender: &mpsc::Sender<Result<RecordBatch>>,
     ) -> Result<()> {
         let statement = dialect::parse(&self.sql)?;
-        let session = self.engine.session(&self.scope, &self.limits, pool, &self.stats)?;
+        let view = Arc::new(match &self.given.snapshot {
+            Some(snapshot) => self.engine.view_of(snapshot, &self.scope),
+            None => self.engine.view(&self.scope),
+        });
+        let session = self.engine.session(view, &self.scope, &self.limits, pool, &self.stats, self.given.narrow.clone())?;
         let statement = rewrite::rewrite(statement, &session.names)?;
         let plan = session.state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
         let physical = session.state.create_physical_plan(&plan).await?;
@@ -336,6 +416,12 @@ impl Question {
         }
         Ok(())
     }
+}
+
+fn threads(count: usize, name: &str) -> Result<Runtime> {
+    let runtime =
+        Builder::new_multi_thread().worker_threads(count).thread_name(name).thread_stack_size(STACK_BYTES).enable_all().build();
+    runtime.map_err(|error| Error::failed(format!("failed to start the threads {name}: {error}")))
 }
 
 fn out_of_time(limits: &Limits) -> Error {

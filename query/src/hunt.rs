@@ -321,6 +321,15 @@ impl Engine {
         view.schema.fields().iter().map(|column| describe(column.name())).collect()
     }
 
+    /// The same names, if this asker can name them all.
+    pub(crate) fn known(&self, scope: &Scope, names: Vec<String>) -> Result<Vec<String>> {
+        let known = self.seen(scope);
+        match names.iter().find(|name| known.kind(name).is_none()) {
+            Some(unknown) => Err(unknown_field(unknown, &known)),
+            None => Ok(names),
+        }
+    }
+
     /// A field as SQL that can be grouped by: lists cannot.
     fn scalar_field(&self, scope: &Scope, field: &str) -> Result<String> {
         let known = self.seen(scope);

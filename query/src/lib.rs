@@ -17,10 +17,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod amend;
+mod compare;
 pub mod dialect;
 pub mod encode;
 mod engine;
 mod error;
+pub mod export;
 mod file;
 mod flows;
 pub mod functions;
@@ -28,6 +30,8 @@ mod hunt;
 mod lens;
 mod limits;
 mod mask;
+pub mod paste;
+mod patterns;
 mod prune;
 mod pushdown;
 mod rewrite;
@@ -36,9 +40,11 @@ mod scan;
 pub mod search;
 mod segment;
 mod tables;
+mod tail;
 mod view;
 
 pub use amend::{AMENDED, Amendment, Amendments};
+pub use compare::{Comparison, Difference, Selection};
 pub use engine::{Engine, Source};
 pub use error::{Error, ErrorKind, Place, Result};
 pub use hunt::{
@@ -46,8 +52,10 @@ pub use hunt::{
 };
 pub use limits::Limits;
 pub use mask::PRIVACY_METADATA;
+pub use patterns::{Pattern, Patterns, PatternsRequest};
 pub use rows::{Collected, Rows, Stats};
 pub use scan::ScanStats;
+pub use tail::{Step, Tail};
 
 #[cfg(test)]
 mod tests;

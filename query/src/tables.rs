@@ -19,6 +19,7 @@ use datafusion::{
     physical_plan::ExecutionPlan,
 };
 use event::{Field, Scope, seam::TableSource};
+use store::index::Question;
 
 use crate::{
     file::MetadataCache,
@@ -35,11 +36,13 @@ pub(crate) struct Events {
     view: Arc<View>,
     metadata: Arc<MetadataCache>,
     stats: Arc<ScanStats>,
+    /// What the index is asked beside the statement's own filter.
+    narrow: Option<Question>,
 }
 
 impl Events {
-    pub(crate) fn new(view: Arc<View>, metadata: Arc<MetadataCache>, stats: Arc<ScanStats>) -> Self {
-        Self { view, metadata, stats }
+    pub(crate) fn new(view: Arc<View>, metadata: Arc<MetadataCache>, stats: Arc<ScanStats>, narrow: Option<Question>) -> Self {
+        Self { view, metadata, stats, narrow }
     }
 }
 
@@ -75,12 +78,16 @@ impl TableProvider for Events {
             None => None,
         };
         let filter_columns = filter.as_ref().map(|filter| Scan::columns_of(&self.view, filter)).transpose()?.unwrap_or_default();
+        let asked = filter.as_ref().and_then(|filter| prunable(&self.view, filter)).and_then(|filter| question(&filter));
         let scan = Scan {
             view: self.view.clone(),
             metadata: self.metadata.clone(),
             stats: self.stats.clone(),
             projection,
-            question: filter.as_ref().and_then(|filter| prunable(&self.view, filter)).and_then(|filter| question(&filter)),
+            question: match (asked, self.narrow.clone()) {
+                (Some(one), Some(other)) => Some(Question::All(vec![one, other])),
+                (one, other) => one.or(other),
+            },
             filter,
             filter_columns,
             dynamic: vec![],

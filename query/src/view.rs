@@ -14,7 +14,7 @@ use datafusion::arrow::{
     datatypes::{DataType, Field as ArrowField, Schema, SchemaRef},
     record_batch::RecordBatch,
 };
-use event::{Field, Privacy, Scope, Systems, UNASSIGNED, field};
+use event::{Field, Micros, Privacy, Scope, Systems, UNASSIGNED, field};
 use store::{HotBatch, Segment, Snapshot, SystemClass};
 
 use crate::{
@@ -69,6 +69,33 @@ impl View {
         };
         let hidden = schema.fields().iter().map(|column| hidden(scope, column.name())).collect();
         Self { hot, segments, schema, rows, masker, hidden, amendments }
+    }
+
+    /// The same with the names of another view's schema: where no row has them they are null.
+    pub(crate) fn widened(mut self, scope: &Scope, more: &Schema) -> Self {
+        if more.fields().iter().any(|column| self.schema.index_of(column.name()).is_err()) {
+            let names: BTreeSet<&str> =
+                self.schema.fields().iter().chain(more.fields()).map(|column| column.name().as_str()).collect();
+            self.schema = schema_with(names.into_iter());
+            self.hidden = self.schema.fields().iter().map(|column| hidden(scope, column.name())).collect();
+        }
+        self
+    }
+
+    /// When the oldest event in scope was stored, of those batches and files that have one of the wanted columns.
+    pub(crate) fn kept_since(&self, is_wanted: impl Fn(&str) -> bool) -> Option<Micros> {
+        let has = |schema: &Schema| schema.fields().iter().any(|column| is_wanted(column.name()));
+        let hot = self.hot.iter().filter(|hot| has(&hot.batch.schema())).map(|hot| &hot.systems);
+        let files = self.segments.iter().filter(|segment| has(&segment.schema)).map(|segment| &segment.systems);
+        let seen = hot.chain(files).flatten().filter(|entry| self.rows.sees(&entry.system));
+        seen.map(|entry| entry.ingested.0).min()
+    }
+
+    /// Earliest and latest claimed time in the batches and files.
+    pub(crate) fn span(&self) -> Option<(Micros, Micros)> {
+        let times = self.hot.iter().filter_map(|hot| hot.timestamp);
+        let times = times.chain(self.segments.iter().filter_map(|segment| segment.timestamp));
+        times.reduce(|(min, max), (from, to)| (min.min(from), max.max(to)))
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Action {
     TokenCreate,
     RegisterImport,
     SenderAdopt,
+    /// Events left as a file.
+    Export,
 }
 
 impl Action {
@@ -54,6 +56,7 @@ impl Action {
             Self::TokenCreate => ("token.create", "configuration", "creation"),
             Self::RegisterImport => ("register.import", "configuration", "change"),
             Self::SenderAdopt => ("sender.adopt", "configuration", "change"),
+            Self::Export => ("event.export", "database", "access"),
         }
     }
 }

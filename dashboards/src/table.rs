@@ -43,6 +43,8 @@ pub enum Answer {
     Json(&'static str),
     /// 200 with JSON of this shape, or in one of these media types when it is asked for.
     Also(&'static str, &'static [&'static str]),
+    /// 200 in one of these media types, as it comes.
+    Stream(&'static [&'static str]),
     /// No body (204).
     Nothing,
 }
@@ -112,6 +114,10 @@ fn responses(route: &Route, shapes: &Map<String, Value>) -> Value {
             for kind in kinds {
                 content[*kind] = json!({});
             }
+            ("200", json!({ "description": "done", "content": content }))
+        }
+        Answer::Stream(kinds) => {
+            let content: Map<String, Value> = kinds.iter().map(|kind| ((*kind).to_owned(), json!({}))).collect();
             ("200", json!({ "description": "done", "content": content }))
         }
         Answer::Nothing => ("204", json!({ "description": "done" })),

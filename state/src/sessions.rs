@@ -107,6 +107,20 @@ impl State {
         Ok(Some((session, users::read(&row)?)))
     }
 
+    /// The user of an open session, without noting a use: for whoever looks on while nothing is asked.
+    pub async fn session_stands(&self, hash: &str, now: Micros) -> Result<Option<User>> {
+        let row = sqlx::query(
+            "SELECT user.* FROM session JOIN user ON user.id = session.user
+             WHERE session.hash = ? AND session.expires > ? AND session.last_seen + session.idle > ? AND user.disabled = 0",
+        )
+        .bind(hash)
+        .bind(now)
+        .bind(now)
+        .fetch_optional(self.pool())
+        .await?;
+        Ok(row.as_ref().map(users::read).transpose()?)
+    }
+
     /// Ends one session: log-out.
     pub async fn close_session(&self, hash: &str) -> Result<()> {
         sqlx::query("DELETE FROM session WHERE hash = ?").bind(hash).execute(self.pool()).await?;

@@ -139,6 +139,8 @@ impl Caller<'_> {
     }
 }
 
+const RANGE: &str = "from=2020-01-01T00:00:00Z&to=2030-01-01T00:00:00Z";
+
 /// Calls that succeed, with what they need to: method, documented path, address, body.
 fn good_calls(
     event: &str,
@@ -174,6 +176,18 @@ fn good_calls(
         ),
         ("post", "/hunt/histogram", "/hunt/histogram".into(), window(json!({ "buckets": 10, "by": "event.dataset" }))),
         ("post", "/hunt/facets", "/hunt/facets".into(), window(json!({ "fields": ["source.ip", "event.outcome"] }))),
+        (
+            "post",
+            "/hunt/paste",
+            "/hunt/paste".into(),
+            Some(
+                json!({ "text": "203[.]0.113.9 nothing.example what", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z" }),
+            ),
+        ),
+        ("get", "/hunt/export", format!("/hunt/export?{RANGE}&format=csv&q=ssh"), none()),
+        ("get", "/hunt/export", format!("/hunt/export?{RANGE}&format=ndjson&columns=event.id,message"), none()),
+        ("get", "/hunt/export", format!("/hunt/export?{RANGE}&format=parquet&mode=sql&q=SELECT%201%20AS%20one"), none()),
+        ("get", "/hunt/tail", "/hunt/tail?q=ssh&seconds=1".into(), none()),
         ("get", "/events/{id}", format!("/events/{event}"), none()),
         ("get", "/fields", "/fields".into(), none()),
         ("post", "/query", "/query".into(), Some(json!({ "sql": "SELECT * FROM events LIMIT 2" }))),
@@ -369,6 +383,17 @@ async fn every_route_takes_and_answers_what_the_document_says() {
     ] {
         assert_eq!(admin.call("get", path, url, None).await.status, 404, "{url}");
     }
+    for url in [
+        "/hunt/export?format=csv".to_owned(),
+        format!("/hunt/export?{RANGE}&format=xlsx"),
+        format!("/hunt/export?{RANGE}&format=csv&q=("),
+        format!("/hunt/export?{RANGE}&format=csv&mode=sql&q=DROP%20TABLE%20events"),
+        format!("/hunt/export?{RANGE}&format=csv&columns=no.such"),
+        "/hunt/tail?q=(".to_owned(),
+    ] {
+        let path = url.split('?').next().unwrap_or_default();
+        assert_eq!(admin.call("get", path, &url, None).await.status, 400, "{url}");
+    }
     let wrong: &[(&str, &str, Value)] = &[
         (
             "/hunt",
@@ -376,6 +401,11 @@ async fn every_route_takes_and_answers_what_the_document_says() {
             json!({ "q": "ssh and (", "mode": "search", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z" }),
         ),
         ("/hunt", "/hunt", json!({ "q": "", "mode": "search", "from": "hôm qua", "to": "2030-01-01T00:00:00Z" })),
+        (
+            "/hunt/paste",
+            "/hunt/paste",
+            json!({ "text": "chỉ là chữ", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z" }),
+        ),
         ("/query", "/query", json!({ "sql": "DROP TABLE events" })),
         ("/query", "/query", json!({ "sql": "SELECT 1", "format": "xlsx" })),
         ("/users", "/users", json!({ "name": "a b", "display_name": "x", "role": "admin", "password": "mật khẩu rất dài 1" })),
@@ -432,6 +462,7 @@ async fn every_route_takes_and_answers_what_the_document_says() {
             "/hunt" => &["/rows/0", "/columns/0"],
             "/hunt/histogram" => &["/buckets/0"],
             "/hunt/facets" => &["/facets/0/values/0"],
+            "/hunt/paste" => &["/indicators/0/first", "/indicators/0/systems/0/system", "/unreadable/0", "/coverage/0/since"],
             "/systems/{id}" => &["/assets/0", "/requirements/0", "/history/0", "/groups/0"],
             "/incidents/{id}" => &["/alerts/0/events/0", "/alerts/0/evidence/0", "/notifications/0", "/log/0", "/close_verdict"],
             "/rules" => &["/rules/0", "/rejected/0"],

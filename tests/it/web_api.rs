@@ -33,6 +33,9 @@ async fn a_system_owner_sees_only_their_system_on_every_route() {
     assert!(!facets.to_string().contains("may1"), "{facets}");
     let (_, histogram) = owner.post("/api/v1/hunt/histogram", window.clone()).await;
     assert_eq!(histogram["total"], 0, "{histogram}");
+    let paste = json!({ "text": "127.0.0.1 bi-mat.example", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z" });
+    let (status, pasted) = owner.post("/api/v1/hunt/paste", paste).await;
+    assert_eq!((status, &pasted["indicators"][0]["count"], &pasted["kept_since"]), (200, &json!(0), &json!(null)), "{pasted}");
     let (_, list) = owner.get("/api/v1/systems").await;
     assert_eq!(list.as_array().map(Vec::len), Some(1), "{list}");
     for path in ["/api/v1/systems/mot", "/api/v1/systems/mot/requirements/x", "/api/v1/incidents/1"] {

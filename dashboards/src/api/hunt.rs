@@ -35,7 +35,7 @@ pub struct Search {
 
 #[derive(Clone, Copy, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum Mode {
+pub enum Mode {
     #[default]
     Search,
     Sql,
@@ -122,7 +122,7 @@ fn read_before(text: &str) -> Result<Before> {
 }
 
 /// A syntax error points into the text, in characters, as the page counts.
-fn misread(error: HuntError, q: &str) -> ApiError {
+pub fn misread(error: HuntError, q: &str) -> ApiError {
     match error {
         HuntError::Query(error) => refused(error),
         HuntError::Search(error) => {

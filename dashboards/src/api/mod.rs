@@ -2,11 +2,13 @@
 
 pub mod alerts;
 pub mod events;
+pub mod export;
 pub mod first_hour;
 pub mod home;
 pub mod hunt;
 pub mod incidents;
 pub mod oncall;
+pub mod paste;
 pub mod query;
 pub mod register;
 pub mod rules;
@@ -15,10 +17,12 @@ pub mod session;
 pub mod setup;
 pub mod sources;
 pub mod systems;
+pub mod tail;
 pub mod users;
 
 use axum::{
-    extract::{FromRequest, Request, State},
+    extract::{FromRequest, FromRequestParts, Query, Request, State},
+    http::request::Parts,
     routing::{delete, get, post},
 };
 use serde::de::DeserializeOwned;
@@ -29,7 +33,7 @@ use crate::{
     error::{ApiError, Result},
     table::{
         Access::{Admin, Handler, Open, Person},
-        Answer::{Also, Json, Nothing},
+        Answer::{Also, Json, Nothing, Stream},
         Route,
     },
 };
@@ -49,6 +53,9 @@ pub fn routes() -> Vec<Route> {
         route("POST", "/hunt", Person, "Search events, newest first", &[], "HuntQuestion", Json("HuntAnswer"), post(hunt::search)),
         route("POST", "/hunt/histogram", Person, "Count events over time", &[], "HistogramQuestion", Json("Histogram"), post(hunt::histogram)),
         route("POST", "/hunt/facets", Person, "Top values of fields", &[], "FacetsQuestion", Json("Facets"), post(hunt::facets)),
+        route("POST", "/hunt/paste", Person, "Look for up to 10,000 pasted indicators", &[], "PasteQuestion", Json("PasteAnswer"), post(paste::run)),
+        route("GET", "/hunt/tail", Person, "Live tail: events that match, as they arrive (events `rows`: TailRows, `end`: TailEnd)", &[("q", "search text"), ("seconds", "end after so many")], "", Stream(&["text/event-stream"]), get(tail::show)),
+        route("GET", "/hunt/export", Person, "Export a search, or the answer of SQL, whole; newest first", &[("q", "search text or SQL"), ("mode", "search or sql"), ("from", "RFC 3339"), ("to", "RFC 3339"), ("format", "csv, ndjson or parquet"), ("columns", "names joined by commas; empty = all that have values")], "", Stream(&["text/csv; charset=utf-8", "application/x-ndjson", "application/vnd.apache.parquet"]), get(export::show)),
         route("GET", "/events/{id}", Person, "One event with all its fields", &[], "", Json("EventPage"), get(events::show)),
         route("GET", "/fields", Person, "The field catalogue", &[], "", Json("[FieldRow]"), get(events::fields)),
         route("POST", "/query", Person, "Run one SELECT", &[], "{ sql: text, format?: \"json\" | \"csv\" | \"ndjson\" | \"table\" | \"arrow\" | null }", Also("SqlAnswer", &["text/csv; charset=utf-8", "application/x-ndjson", "text/plain; charset=utf-8", "application/vnd.apache.arrow.stream"]), post(query::run)),
@@ -96,6 +103,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         match axum::Json::<T>::from_request(request, state).await {
             Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(ApiError::new(rejection.status(), "invalid", rejection.body_text())),
+        }
+    }
+}
+
+/// The parameters of an address; what is wrong with them is said in our error form.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(params)) => Ok(Self(params)),
             Err(rejection) => Err(ApiError::new(rejection.status(), "invalid", rejection.body_text())),
         }
     }

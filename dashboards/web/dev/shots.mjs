@@ -9,11 +9,13 @@ import { serve } from './serve.mjs';
 
 const PAGES = {
   home: '/', hunt: '/hunt', 'hunt-panel': '/hunt?q=Failed', 'hunt-error': '/hunt?q=ssh+(lỗi', 'hunt-sql': '/hunt?mode=sql&q=SELECT+source.ip%2C+count(*)+FROM+events+GROUP+BY+source.ip', 'hunt-empty': '/hunt?q=khongcogi', 'hunt-failed': '/hunt?q=hỏng', 'hunt-partial': '/hunt?q=GET',
-  alerts: '/alerts', incident: '/incidents/i2', systems: '/systems', 'systems-table': '/systems?view=table', system: '/systems/taichinh', 'system-none': '/systems/phananh', sources: '/sources', rules: '/rules', oncall: '/oncall', users: '/users', firsthour: '/first-hour', notfound: '/khong-co', login: '/login', setup: '/setup?token=abc-123',
+  paste: '/hunt/paste', 'hunt-live': '/hunt?live=1', alerts: '/alerts', incident: '/incidents/i2', systems: '/systems', 'systems-table': '/systems?view=table', system: '/systems/taichinh', 'system-none': '/systems/phananh', sources: '/sources', rules: '/rules', oncall: '/oncall', users: '/users', firsthour: '/first-hour', notfound: '/khong-co', login: '/login', setup: '/setup?token=abc-123',
 };
 const SIZES = { 1366: { width: 1366, height: 768 }, 390: { width: 390, height: 844 } };
 const ACT = {
   'hunt-panel': async (page) => { await page.keyboard.press('j'); await page.keyboard.press('j'); await page.keyboard.press('Enter'); await page.waitForTimeout(250); },
+  'hunt-live': async (page) => { await page.locator('.line').nth(8).waitFor(); },
+  paste: async (page) => { await page.locator('textarea').fill('10.20.3.44 198.51.100.9 185.220.101.7 evil[.]example hxxp://cdn[.]evil[.]example/<script>document.title="owned"</script> d41d8cd98f00b204e9800998ecf8427e 10.0.0.0/8 an[at]evil.example xin \u202echào'); await page.keyboard.press('Control+Enter'); await page.locator('table').waitFor(); },
   system: async (page) => { await page.locator('[data-why]').first().click().catch(() => {}); await page.waitForTimeout(250); },
   firsthour: async (page) => { await page.locator('[data-device=rsyslog]').click().catch(() => {}); await page.waitForTimeout(200); },
 };
@@ -37,7 +39,7 @@ for (const variant of variants) {
     page.on('pageerror', (error) => problems.push(`${variant} ${name}: ${error}`));
     page.on('dialog', (dialog) => { problems.push(`${variant} ${name}: dialog ${dialog.message()}`); dialog.dismiss(); });
     await page.request.get(`${origin}/api/mock?in=${name === 'login' || name === 'setup' ? 0 : 1}&setup=${name === 'setup' ? 1 : 0}`);
-    await page.goto(origin + path, { waitUntil: 'networkidle' });
+    await page.goto(origin + path, { waitUntil: path.includes('live=1') ? 'load' : 'networkidle' });
     await page.waitForTimeout(250);
     await ACT[name]?.(page);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

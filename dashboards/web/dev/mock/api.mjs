@@ -71,6 +71,18 @@ const routes = {
       return { field, label_vi: LABELS[field]?.[0], label_en: LABELS[field]?.[1], values, other: all.slice(6).reduce((n, [, c]) => n + c, 0) };
     }).filter((f) => f.values.length) };
   },
+  'POST /hunt/paste': (b) => {
+    const words = [...new Set(b.text.replace(/hxxp/gi, 'http').replace(/[[({](\.|dot)[\])}]/gi, '.').replace(/[[({](at)[\])}]/gi, '@').split(/[\s,;]+/).filter(Boolean))];
+    const kindOf = (w) => (/^[\d.]+\/\d+$/.test(w) ? 'network' : /^(\d+\.){3}\d+$/.test(w) ? 'address' : /@/.test(w) ? 'mail' : /:\/\//.test(w) ? 'url' : /^[0-9a-f]{32,128}$/i.test(w) ? 'hash' : /\w\.\w{2}/.test(w) ? 'domain' : null);
+    const good = words.filter(kindOf), bad = words.filter((w) => !kindOf(w)), since = iso(Date.now() - 12 * 864e5);
+    if (good.length === 0) return fail(400, 'invalid', 'there is no indicator in the text: no address, network, domain, URL, hash or mail address');
+    const indicators = good.map((value) => {
+      const kind = kindOf(value), found = events.filter((e) => e['source.ip'] === value || e.message.includes(value)), by = new Map();
+      found.forEach((e) => by.set(e['system.id'], (by.get(e['system.id']) ?? 0) + 1));
+      return { text: value, value, kind, status: found.length ? 'hit' : kind === 'hash' ? 'not_searchable' : kind === 'url' ? 'none' : 'none_since', since: found.length || kind === 'hash' || kind === 'url' ? null : since, count: found.length, first: found.at(-1)?.timestamp ?? null, last: found[0]?.timestamp ?? null, systems: [...by].map(([id, n]) => { const s = systems.find((x) => x.id === id); return { system: s ? { id: s.id, name: s.name, level: s.level } : null, n }; }), more_systems: false, fields: found.length ? ['event.original', 'source.ip', 'related.ip'] : [], q: `"${value}"` };
+    });
+    return { indicators, unreadable: bad, unreadable_total: bad.length, duplicates: 2, dropped: 0, most: 10000, coverage: [{ kind: 'hash', fields: [], hidden: ['event.original'], since: null, field_since: null }, { kind: 'domain', fields: ['event.original'], hidden: [], since, field_since: null }], kept_since: since, searched_from: b.from, complete: !b.text.includes('chậm'), reason: b.text.includes('chậm') ? 'the time limit of 120 s was reached' : null, took_ms: 84 };
+  },
   'GET /events/:id': (_, { id }) => {
     const event = events.find((e) => e['event.id'] === id), s = systems.find((x) => x.id === event?.['system.id']);
     return event ? { event, labels: Object.fromEntries(Object.keys(event).map((k) => [k, { vi: LABELS[k]?.[0] ?? k, en: LABELS[k]?.[1] ?? k }])), system: s ? { id: s.id, name: s.name, level: s.level } : null } : missing();
@@ -136,6 +148,15 @@ export function mockApi(req, res) {
     return true;
   }
   if (!url.pathname.startsWith('/api/v1/')) return false;
+  if (url.pathname === '/api/v1/hunt/tail') {
+    res.writeHead(200, { 'content-type': 'text/event-stream' });
+    let at = 0;
+    const tell = () => res.write(`event: rows\ndata: ${JSON.stringify({ rows: events.slice(at, (at += 3)).reverse(), missed: at === 6 ? 12 : 0 })}\n\n`);
+    tell();
+    const timer = setInterval(() => at < 60 && tell(), 150);
+    req.on('close', () => clearInterval(timer));
+    return true;
+  }
   let text = '';
   req.on('data', (part) => (text += part));
   req.on('end', async () => {

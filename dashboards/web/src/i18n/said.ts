@@ -22,6 +22,16 @@ const SAID: [RegExp, string][] = [
   [/^late$/, 'sự kiện cũ, đến muộn'],
   [/^test$/, 'cảnh báo thử'],
   [/^this person has no channel to test$/, 'Tài khoản này chưa có kênh báo để thử.'],
+  // limits of a question, indicators
+  [/^the server is stopping$/, 'máy chủ đang dừng'],
+  [/^the rights of this account have changed; open the tail again$/, 'quyền của tài khoản đã đổi; hãy mở lại'],
+  [/^the session has ended; log in again$/, 'phiên đăng nhập đã hết; hãy đăng nhập lại'],
+  [/^too many live tails are open$/, 'đang mở quá nhiều cửa sổ theo dõi trực tiếp'],
+  [/^the time limit of ([\d.]+) s was reached$/, 'hết $1 giây cho phép'],
+  [/^too many questions are running$/, 'đang có quá nhiều câu hỏi cùng chạy'],
+  [/^try again in a moment$/, 'thử lại sau giây lát'],
+  [/^there is no indicator in the text: no address, network, domain, URL, hash or mail address$/, 'trong đoạn dán không có chỉ báo nào: không có địa chỉ, dải mạng, tên miền, URL, mã băm hay thư điện tử'],
+  [/^the paste is longer than (\d+) MiB$/, 'đoạn dán dài hơn $1 MB'],
   // the search language
   [/^the quotation mark is never closed$/, 'dấu ngoặc kép chưa được đóng'],
   [/^this parenthesis is never closed$/, 'dấu ngoặc này chưa được đóng'],

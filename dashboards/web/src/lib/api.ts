@@ -72,6 +72,7 @@ export const api = {
     call<T.Histogram>('POST', '/hunt/histogram', body, signal),
   facets: (body: { q: string; from: string; to: string; fields?: string[] }, signal?: Signal) =>
     call<T.Facets>('POST', '/hunt/facets', body, signal),
+  paste: (body: { text: string; from: string; to: string }, signal?: Signal) => call<T.PasteAnswer>('POST', '/hunt/paste', body, signal),
   event: (event: string, signal?: Signal) => call<T.EventAnswer>('GET', `/events/${id(event)}`, undefined, signal),
   fields: (signal?: Signal) => call<T.Field[]>('GET', '/fields', undefined, signal),
 

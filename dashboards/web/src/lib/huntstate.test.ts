@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
 
-import { COLUMNS, huntHref, narrow, readHunt, term, type HuntState } from './huntstate';
+import { COLUMNS, exportHref, huntHref, narrow, readHunt, term, type HuntState } from './huntstate';
 import { DEFAULT } from './range';
 
 describe('the address', () => {
   it('of the default view is bare', () => {
-    expect(huntHref({ q: '', mode: 'search', range: DEFAULT, sel: null, cols: COLUMNS })).toBe('/hunt');
+    expect(huntHref({ q: '', mode: 'search', range: DEFAULT, sel: null, cols: COLUMNS, live: false })).toBe('/hunt');
   });
 
   it('holds the whole view and gives it back', () => {
     const views: HuntState[] = [
-      { q: 'a & b = "c" + đ%20#', mode: 'search', range: { from: '-7d', to: 'now' }, sel: 'n1-7-0', cols: ['source.ip', 'message'] },
-      { q: 'SELECT 1\nFROM events', mode: 'sql', range: { from: '2026-11-01T00:00:00Z', to: '2026-11-02T00:00:00Z' }, sel: null, cols: COLUMNS },
+      { q: 'a & b = "c" + đ%20#', mode: 'search', range: { from: '-7d', to: 'now' }, sel: 'n1-7-0', cols: ['source.ip', 'message'], live: true },
+      { q: 'SELECT 1\nFROM events', mode: 'sql', range: { from: '2026-11-01T00:00:00Z', to: '2026-11-02T00:00:00Z' }, sel: null, cols: COLUMNS, live: false },
     ];
     for (const view of views) {
       const { search } = new URL(huntHref(view), 'http://x');
@@ -20,7 +20,17 @@ describe('the address', () => {
   });
 
   it('with nonsense reads as the default', () => {
-    expect(readHunt('?mode=drop&cols=,,')).toEqual({ q: '', mode: 'search', range: DEFAULT, sel: null, cols: COLUMNS });
+    expect(readHunt('?mode=drop&cols=,,')).toEqual({ q: '', mode: 'search', range: DEFAULT, sel: null, cols: COLUMNS, live: false });
+  });
+});
+
+describe('export', () => {
+  it('names two moments; CSV has the columns that are shown, and the line', () => {
+    const state: HuntState = { q: 'a&b', mode: 'search', range: DEFAULT, sel: null, cols: ['user.name', 'event.original'], live: false };
+    const params = new URL(exportHref(state, { from: 0, to: 60_000 }, 'csv'), 'http://x').searchParams;
+    expect(Object.fromEntries(params)).toEqual({ q: 'a&b', mode: 'search', from: '1970-01-01T00:00:00.000Z', to: '1970-01-01T00:01:00.000Z', format: 'csv', columns: 'timestamp,user.name,event.original,event.id' });
+    expect(exportHref({ ...state, mode: 'sql' }, { from: 0, to: 1 }, 'csv')).not.toContain('columns');
+    expect(exportHref(state, { from: 0, to: 1 }, 'parquet')).not.toContain('columns');
   });
 });
 

@@ -11,6 +11,8 @@ export interface HuntState {
   sel: string | null;
   /** Columns of the list after the time. */
   cols: string[];
+  /** Events as they arrive, instead of a range. */
+  live: boolean;
 }
 
 export const COLUMNS = ['system.id', 'host.name', 'event.dataset', 'message'];
@@ -24,6 +26,7 @@ export function readHunt(search: string): HuntState {
     range: { from: params.get('from') ?? DEFAULT.from, to: params.get('to') ?? DEFAULT.to },
     sel: params.get('sel'),
     cols: cols.length > 0 ? cols : COLUMNS,
+    live: params.get('live') === '1' && params.get('mode') !== 'sql',
   };
 }
 
@@ -35,9 +38,19 @@ export function huntHref(state: Partial<HuntState>): string {
   if (state.range && state.range.from !== DEFAULT.from) params.set('from', state.range.from);
   if (state.range && state.range.to !== DEFAULT.to) params.set('to', state.range.to);
   if (state.cols && state.cols.join() !== COLUMNS.join()) params.set('cols', state.cols.join(','));
+  if (state.live && state.mode !== 'sql') params.set('live', '1');
   if (state.sel) params.set('sel', state.sel);
   const text = params.toString();
   return text ? `/hunt?${text}` : '/hunt';
+}
+
+export const EXPORTS = ['csv', 'ndjson', 'parquet'] as const;
+
+/** Where the whole answer can be fetched as a file. CSV has the columns that are shown, the other forms all. */
+export function exportHref(state: HuntState, span: { from: number; to: number }, format: (typeof EXPORTS)[number]): string {
+  const params = new URLSearchParams({ q: state.q, mode: state.mode, from: new Date(span.from).toISOString(), to: new Date(span.to).toISOString(), format });
+  if (state.mode === 'search' && format === 'csv') params.set('columns', [...new Set(['timestamp', ...state.cols, 'event.original', 'event.id'])].join(','));
+  return `/api/v1/hunt/export?${params}`;
 }
 
 /** One `field:"value"` of the search language. */

@@ -163,6 +163,42 @@ export interface Facet {
   other: number;
 }
 
+/** POST /hunt/paste {text, from, to} */
+export type PasteStatus = 'hit' | 'none' | 'none_since' | 'not_searchable';
+export interface PasteFinding {
+  /** As it was pasted, and in the form that was looked for. */
+  text: string;
+  value: string;
+  kind: 'address' | 'network' | 'domain' | 'url' | 'hash' | 'mail';
+  status: PasteStatus;
+  /** none_since: from here on it was looked for and not found. */
+  since: Time | null;
+  count: number;
+  first: Time | null;
+  last: Time | null;
+  /** null: events of no system. */
+  systems: { system: SystemRef | null; n: number }[];
+  more_systems: boolean;
+  fields: string[];
+  /** The search text that shows its events. */
+  q: string;
+}
+export interface PasteAnswer {
+  indicators: PasteFinding[];
+  unreadable: string[];
+  unreadable_total: number;
+  duplicates: number;
+  /** Indicators beyond `most`. */
+  dropped: number;
+  most: number;
+  coverage: { kind: PasteFinding['kind']; fields: string[]; hidden: string[]; since: Time | null; /** no field of its own when null */ field_since: Time | null }[];
+  kept_since: Time | null;
+  searched_from: Time;
+  complete: boolean;
+  reason: string | null;
+  took_ms: number;
+}
+
 /** GET /events/{id} */
 export interface EventAnswer {
   event: Row;

@@ -20,7 +20,7 @@ export class HuntSession {
   span = $state.raw({ from: 0, to: 0 });
   readonly isRunning = $derived(this.answer.isLoading || this.histogram.isLoading || this.facets.isLoading);
 
-  async run(state: HuntState) {
+  async run(state: Pick<HuntState, 'q' | 'mode' | 'range'>) {
     const span = resolve(state.range, Date.now());
     const from = new Date(span.from).toISOString();
     const to = new Date(span.to).toISOString();

@@ -25,7 +25,7 @@ use datafusion::{
     },
 };
 use store::{
-    Segment,
+    Segment, SegmentFile,
     index::{FileSource, Index},
     line::{COLUMN_SHAPE, Layout},
 };
@@ -46,7 +46,7 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    fn load(segment: &Segment, file: &File) -> Result<Self> {
+    fn load(segment: &Segment, file: &SegmentFile) -> Result<Self> {
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = ArrowReaderMetadata::load(file, options.clone())?;
         let layout = Layout::of_file(&segment.id, metadata.metadata()).map_err(external)?;
@@ -125,7 +125,7 @@ struct Cached {
 }
 
 impl MetadataCache {
-    pub(crate) fn get(&self, segment: &Segment, file: &File) -> Result<Open> {
+    pub(crate) fn get(&self, segment: &Segment, file: &SegmentFile) -> Result<Open> {
         if let Ok(mut cached) = self.0.lock() {
             cached.clock += 1;
             let now = cached.clock;

@@ -9,7 +9,6 @@
 
 use std::{
     cmp::Reverse,
-    fs::File,
     ops::Range,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
@@ -36,7 +35,7 @@ use datafusion::{
     physical_plan::metrics::ExecutionPlanMetricsSet,
 };
 use event::field;
-use store::Segment;
+use store::{Segment, SegmentFile};
 use tracing::warn;
 
 use crate::{
@@ -49,9 +48,7 @@ use crate::{
 
 /// Reads the rows of one segment that pass, newest row group first; stops early when `send` returns false.
 pub(crate) fn read(scan: &Scan, segment: &Segment, batch_rows: usize, send: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
-    let file = File::open(&segment.path).map_err(|error| {
-        DataFusionError::from(crate::Error::failed(format!("failed to open segment {}: {error}", segment.id)))
-    })?;
+    let file = segment.open().map_err(|error| DataFusionError::from(crate::Error::failed(error.chain())))?;
     let open = scan.metadata.get(segment, &file)?;
     let reading = Reading { scan, segment, may_amend: scan.view.amendments.concern(&segment.systems), open };
     reading.run(&file, batch_rows, send)
@@ -66,7 +63,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn run(&self, file: &File, batch_rows: usize, send: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
+    fn run(&self, file: &SegmentFile, batch_rows: usize, send: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
         let plan = self.select_pages()?;
         let groups = self.open.metadata.metadata().row_groups();
         let mut chosen = plan.row_group_indexes();
@@ -88,7 +85,7 @@ impl Reading<'_> {
                 let rows = selection.as_ref().map_or_else(|| groups[at].num_rows() as u64, |chosen| chosen.row_count() as u64);
                 self.scan.stats.rows.fetch_add(rows, Relaxed);
             }
-            let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, self.open.metadata.clone())
+            let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), self.open.metadata.clone())
                 .with_batch_size(batch_rows)
                 .with_row_groups(vec![at])
                 .with_projection(self.open.mask(&output.reads))

@@ -10,7 +10,8 @@ use event::Micros;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Result, Segment, SystemClass,
+    Hold, Result, Segment, SystemClass,
+    hold::{NewHold, Release},
     ledger::LedgerRow,
     wal::index::{FilePosition, SeenKey},
 };
@@ -116,6 +117,27 @@ pub trait Catalogue: Send + Sync {
 
     /// Returns all tombstones, oldest first.
     async fn tombstones(&self) -> Result<Vec<Tombstone>>;
+
+    /// Returns every hold that ever was, oldest first.
+    async fn holds(&self) -> Result<Vec<Hold>>;
+
+    /// Adds a hold; durable when it returns.
+    async fn place_hold(&self, hold: &NewHold, now: Micros) -> Result<Hold>;
+
+    /// Ends a hold. Fails with [`crate::Error::NoHold`] when none of that number is in force.
+    async fn release_hold(&self, id: u64, release: &Release) -> Result<Hold>;
+
+    /// Notes an object that will appear in the cold store.
+    async fn note_cold(&self, url: &str) -> Result<()>;
+
+    /// Says that a segment lies in the cold store now. Fails with [`crate::Error::SegmentGone`] when it is not published.
+    async fn make_cold(&self, id: &str, url: &str) -> Result<()>;
+
+    /// Returns the noted objects that no segment names: copies that were not finished, files of dropped segments.
+    async fn cold_garbage(&self) -> Result<Vec<String>>;
+
+    /// Forgets an object that was removed.
+    async fn forget_cold(&self, url: &str) -> Result<()>;
 
     async fn close(&self);
 }

@@ -119,7 +119,8 @@ impl DataFiles {
     }
 }
 
-fn sync(path: &Path, root: &Path) -> io::Result<()> {
+/// Makes a file and the folders from it up to `root` durable. Blocking.
+pub(crate) fn sync(path: &Path, root: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()?;
     let mut folder = path.parent();
     while let Some(dir) = folder.filter(|dir| dir.starts_with(root)) {

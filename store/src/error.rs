@@ -41,6 +41,13 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What was asked for cannot be a hold.
+    #[error("the hold is not valid: {0}")]
+    Hold(String),
+    #[error("no hold {id} is in force")]
+    NoHold { id: u64 },
+    #[error("the cold store {url:?} cannot be used: {why}")]
+    ColdUrl { url: String, why: String },
     /// A worker ended without an answer; the program is shutting down or has a defect.
     #[error("{0} stopped before it was done")]
     Stopped(&'static str),

@@ -18,11 +18,11 @@ use event::Micros;
 use tokio::sync::watch;
 
 use crate::{
-    Error, Result, RetentionPolicy, Segment, Snapshot, Store, Tombstone,
+    Error, Hold, Result, RetentionPolicy, Segment, Snapshot, Store, Tombstone,
     catalogue::{Publication, RollUp},
     ledger::LedgerRow,
     locked,
-    retention::expired,
+    retention::{expired, holds_segment},
     segment::{Built, build},
     store::blocking,
 };
@@ -192,19 +192,24 @@ impl Store {
     ///
     /// Files go once the last snapshot that names them is gone.
     pub async fn apply_retention(self: &Arc<Self>, policy: &dyn RetentionPolicy, now: Micros) -> Result<Vec<Tombstone>> {
-        let tombstones = expired(&self.snapshot(), policy, now);
+        let holds = self.catalogue.holds().await?;
+        let tombstones = expired(&self.snapshot(), policy, &holds, now);
         let store = Arc::clone(self);
         let task = tokio::spawn(async move { store.drop_in_turn(tombstones).await });
         task.await.map_err(|_| Error::Stopped("retention"))?
     }
 
-    async fn drop_in_turn(&self, mut tombstones: Vec<Tombstone>) -> Result<Vec<Tombstone>> {
+    pub(crate) async fn drop_in_turn(&self, mut tombstones: Vec<Tombstone>) -> Result<Vec<Tombstone>> {
         {
             let _turn = self.turn.acquire().await.map_err(|_| Error::Stopped("the store"))?;
             self.resolve_replacement().await?;
-            // Another run may have been quicker.
+            // Another run may have been quicker, and a hold may have been placed since: holds take the same turn.
+            let holds = self.catalogue.holds().await?;
+            let in_force: Vec<&Hold> = holds.iter().filter(|hold| hold.is_in_force()).collect();
             let current = self.snapshot();
-            tombstones.retain(|tombstone| current.segments.iter().any(|segment| segment.id == tombstone.segment));
+            let may_go = |segment: &Arc<Segment>| !in_force.iter().any(|hold| holds_segment(hold, segment));
+            tombstones
+                .retain(|tombstone| current.segments.iter().any(|segment| segment.id == tombstone.segment && may_go(segment)));
             if !tombstones.is_empty() {
                 self.catalogue.drop_segments(&tombstones).await?;
                 self.retire(&tombstones);
@@ -229,6 +234,7 @@ impl Store {
     pub(crate) fn retire_files(&self, gone: &[Arc<Segment>]) {
         let files = gone.iter().flat_map(|segment| segment.locations().into_iter().map(|file| (Arc::downgrade(segment), file)));
         locked(&self.retired).extend(files);
+        self.retire_cold(gone);
     }
 
     /// Removes the files of dropped segments that nobody reads any more. What is left at the end of the process goes at the

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::ColdOptions;
+
 /// Settings of the store. Every bound has a default that suits a server with 4 GB.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -41,6 +43,8 @@ pub struct Options {
     pub key_window_ms: u64,
     /// How many idempotency keys are remembered.
     pub keys_max: usize,
+    /// Where old segments go; `None` keeps them here.
+    pub cold: Option<ColdOptions>,
 }
 
 impl Default for Options {
@@ -65,6 +69,7 @@ impl Default for Options {
             compact_file_bytes: 2 << 30,
             key_window_ms: 24 * 3_600 * 1_000,
             keys_max: 1_000_000,
+            cold: None,
         }
     }
 }
@@ -119,4 +124,11 @@ pub struct Stats {
     /// The last failed compaction, worded; `None` when the last one went well.
     pub compaction_error: Option<String>,
     pub compaction_ms_last: u64,
+    /// Segments in the cold store and the bytes of their Parquet files; in `segments` and `segment_bytes` too.
+    pub cold_segments: u64,
+    pub cold_bytes: u64,
+    pub cold_moves_total: u64,
+    pub cold_failures_total: u64,
+    /// The last failed move, worded; `None` when the last one went well.
+    pub cold_error: Option<String>,
 }

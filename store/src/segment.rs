@@ -187,6 +187,7 @@ fn describe(pieces: &[Piece<'_>], plan: &Plan, sequences: (u64, u64), skewed: bo
         level: 0,
         format: 1,
         index: None,
+        cold: None,
     }
 }
 

@@ -19,7 +19,7 @@ use arrow::{
 };
 use event::{Field, Micros, UNASSIGNED, field};
 
-use crate::line::cells::Cells;
+use crate::{ColdFile, line::cells::Cells};
 
 /// Names outside the catalogue that a snapshot lists; a sender that invents names must not fill the memory.
 pub const EXTRA_NAMES_MAX: usize = 50_000;
@@ -69,7 +69,7 @@ pub struct Segment {
     pub id: String,
     /// Location below the segment folder, as `object_store` knows it.
     pub location: String,
-    /// The file on this machine.
+    /// The file on this machine; a cold segment's was there. [`Segment::open`] finds it wherever it is.
     pub path: PathBuf,
     pub rows: u64,
     pub bytes: u64,
@@ -99,6 +99,8 @@ pub struct Segment {
     pub format: u32,
     /// The text index beside the file, when there is one.
     pub index: Option<IndexFile>,
+    /// Where the file is when it is not at `path`; the index is always here.
+    pub cold: Option<ColdFile>,
 }
 
 /// A file beside a segment that says where words are.
@@ -157,9 +159,10 @@ impl Segment {
         self.index.as_ref().map(|_| self.path.with_extension("index"))
     }
 
-    /// Locations of all its files.
+    /// Locations of all its files on this machine.
     pub(crate) fn locations(&self) -> Vec<String> {
-        std::iter::once(&self.location).chain(self.index.as_ref().map(|index| &index.location)).cloned().collect()
+        let file = self.cold.is_none().then_some(&self.location);
+        file.into_iter().chain(self.index.as_ref().map(|index| &index.location)).cloned().collect()
     }
 
     /// Names outside the field catalogue in this segment, columns and residual keys.

@@ -3,6 +3,9 @@
 //! Lists inside a segment row (datasets, systems, residual keys, columns) are JSON text: they are read whole at start and never
 //! searched in SQL. Column lists repeat, so each distinct one is stored once.
 
+mod cold;
+mod holds;
+
 use std::{
     collections::{BTreeSet, HashMap},
     hash::{BuildHasher, RandomState},
@@ -12,15 +15,16 @@ use std::{
 };
 
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
-use event::catalogue::timestamp_type;
+use event::{Micros, catalogue::timestamp_type};
 use sqlx::{
     Row, Sqlite, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
 use crate::{
-    Error, IndexFile, Result, Segment, SystemClass,
+    ColdFile, Error, Hold, IndexFile, Result, Segment, SystemClass,
     catalogue::{Catalogue, Loaded, Publication, RollUp, Tombstone, TombstoneSystem},
+    hold::{NewHold, Release},
     ledger::{Counts, LedgerRow, REASONS},
     wal::index::{FilePosition, SeenKey},
 };
@@ -63,6 +67,16 @@ ALTER TABLE segment ADD COLUMN level INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE segment ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE segment ADD COLUMN index_location TEXT;
 ALTER TABLE segment ADD COLUMN index_bytes INTEGER;
+",
+    "
+CREATE TABLE hold (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, system TEXT, class TEXT, ingested_from INTEGER, ingested_to INTEGER, reason TEXT NOT NULL,
+    placed_by TEXT NOT NULL, placed_at INTEGER NOT NULL, released_at INTEGER, released_by TEXT, release_reason TEXT
+);
+",
+    "
+ALTER TABLE segment ADD COLUMN cold TEXT;
+CREATE TABLE cold_object (url TEXT PRIMARY KEY) WITHOUT ROWID;
 ",
 ];
 
@@ -241,6 +255,7 @@ impl Catalogue for SqliteCatalogue {
         let failed = Error::catalogue;
         let mut tx = self.pool.begin().await.map_err(failed("write to"))?;
         for id in gone {
+            cold::note_gone(&mut tx, id).await.map_err(failed("write to"))?;
             let removed = sqlx::query("DELETE FROM segment WHERE id = ?").bind(id).execute(&mut *tx).await;
             if removed.map_err(failed("write to"))?.rows_affected() != 1 {
                 return Err(Error::SegmentGone { segment: id.clone() });
@@ -267,6 +282,34 @@ impl Catalogue for SqliteCatalogue {
         let rows = sqlx::query("SELECT * FROM tombstone ORDER BY number").fetch_all(&self.pool).await;
         let rows = rows.map_err(Error::catalogue("read"))?;
         rows.iter().map(read_tombstone).collect::<Result<_, _>>().map_err(Error::catalogue("read"))
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>> {
+        holds::all(&self.pool).await
+    }
+
+    async fn place_hold(&self, hold: &NewHold, now: Micros) -> Result<Hold> {
+        holds::place(&self.pool, hold, now).await
+    }
+
+    async fn release_hold(&self, id: u64, release: &Release) -> Result<Hold> {
+        holds::release(&self.pool, id, release).await
+    }
+
+    async fn note_cold(&self, url: &str) -> Result<()> {
+        cold::note(&self.pool, url).await
+    }
+
+    async fn make_cold(&self, id: &str, url: &str) -> Result<()> {
+        cold::make(&self.pool, id, url).await
+    }
+
+    async fn cold_garbage(&self) -> Result<Vec<String>> {
+        cold::garbage(&self.pool).await
+    }
+
+    async fn forget_cold(&self, url: &str) -> Result<()> {
+        cold::forget(&self.pool, url).await
     }
 
     async fn close(&self) {
@@ -315,8 +358,8 @@ async fn write_segment(tx: &mut Transaction<'_, Sqlite>, segment: &Segment) -> R
     sqlx::query(
         "INSERT INTO segment (id, location, rows, bytes, checksum, after, through, timestamp_min, timestamp_max, ingested_min,
             ingested_max, datasets, systems, columns, residual_keys, residual_complete, skewed, level, format, index_location,
-            index_bytes)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            index_bytes, cold)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&segment.id)
     .bind(&segment.location)
@@ -339,6 +382,7 @@ async fn write_segment(tx: &mut Transaction<'_, Sqlite>, segment: &Segment) -> R
     .bind(i64::from(segment.format))
     .bind(segment.index.as_ref().map(|index| index.location.clone()))
     .bind(segment.index.as_ref().map(|index| index.bytes as i64))
+    .bind(segment.cold.as_ref().map(|cold| cold.url.clone()))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -364,6 +408,7 @@ async fn bury(tx: &mut Transaction<'_, Sqlite>, tombstone: &Tombstone) -> Result
     .bind(&tombstone.reason)
     .execute(&mut **tx)
     .await?;
+    cold::note_gone(tx, &tombstone.segment).await?;
     sqlx::query("DELETE FROM segment WHERE id = ?").bind(&tombstone.segment).execute(&mut **tx).await?;
     Ok(())
 }
@@ -393,6 +438,7 @@ fn read_segment(row: &SqliteRow, schemas: &HashMap<i64, SchemaRef>) -> Result<Se
         level: number(row, "level")? as u8,
         format: number(row, "format")? as u32,
         index: read_index(row)?,
+        cold: row.try_get::<Option<String>, _>("cold")?.map(|url| ColdFile { url, files: None }),
     })
 }
 

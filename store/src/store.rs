@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 use crate::{
     Error, LedgerDelta, LedgerRow, Options, Result, Segment, Snapshot, Stats, Tail, Tombstone,
     catalogue::{Catalogue, Loaded},
+    cold::{ColdFile, ColdFiles, ColdLog},
     columns::conform,
     compact::{CompactionLog, ObserverFactory, Replacement, debt},
     data::DataFiles,
@@ -74,6 +75,11 @@ pub struct Store {
     pub(crate) replacement: Mutex<Option<Replacement>>,
     pub(crate) compaction_log: Mutex<CompactionLog>,
     pub(crate) observers: Mutex<Option<ObserverFactory>>,
+    /// The cold store, where one is configured.
+    pub(crate) cold: Option<Arc<ColdFiles>>,
+    /// One move at a time.
+    pub(crate) moving: Semaphore,
+    pub(crate) cold_log: Mutex<ColdLog>,
     /// True when maintenance ends: a running compaction gives up.
     pub(crate) stopping: AtomicBool,
     segments_missing: Vec<String>,
@@ -103,8 +109,10 @@ impl Store {
         let catalogue = wrap(Arc::new(SqliteCatalogue::open(&options.dir.join("catalogue.sqlite")).await?));
         let mut loaded = catalogue.load(options.keys_max).await?;
         let segments = std::mem::take(&mut loaded.segments);
+        let cold = options.cold.clone().map(ColdFiles::open).transpose()?.map(Arc::new);
+        let files = cold.clone();
         let (data, present, segments_missing, orphans_removed) =
-            blocking("checking the segments", move || check_segments(data, segments)).await?;
+            blocking("checking the segments", move || check_segments(data, segments, files.as_ref())).await?;
 
         let ledger = Arc::new(Ledger::new(loaded.through));
         let (through, settings) = (loaded.through, options.wal_settings(wal_dir, loaded.salt));
@@ -134,6 +142,9 @@ impl Store {
             replacement: Mutex::default(),
             compaction_log: Mutex::default(),
             observers: Mutex::new(Some(Arc::new(|segment| Box::new(Indexer::new(segment))))),
+            cold,
+            moving: Semaphore::new(1),
+            cold_log: Mutex::default(),
             stopping: AtomicBool::new(false),
             segments_missing,
             orphans_removed,
@@ -243,6 +254,8 @@ impl Store {
     pub fn stats(&self) -> Stats {
         let (wal, recovery, snapshot) = (self.wal.stats(), &self.wal.recovery, self.snapshot());
         let flush_log = locked(&self.flush_log).clone();
+        let cold_log = locked(&self.cold_log).clone();
+        let is_cold = |segment: &&Arc<Segment>| segment.cold.is_some();
         let (compaction_log, debt) = (locked(&self.compaction_log).clone(), debt(&snapshot));
         Stats {
             wal_bytes: wal.bytes,
@@ -281,6 +294,11 @@ impl Store {
             compaction_failures_total: compaction_log.failures,
             compaction_error: compaction_log.error,
             compaction_ms_last: compaction_log.ms_last,
+            cold_segments: snapshot.segments.iter().filter(is_cold).count() as u64,
+            cold_bytes: snapshot.segments.iter().filter(is_cold).map(|segment| segment.bytes).sum(),
+            cold_moves_total: cold_log.moves,
+            cold_failures_total: cold_log.failures,
+            cold_error: cold_log.error,
         }
     }
 
@@ -353,16 +371,20 @@ fn prepare(dir: &std::path::Path) -> Result<(DirectoryLock, PathBuf, DataFiles)>
 type Checked = (DataFiles, Vec<Arc<Segment>>, Vec<String>, u64);
 
 /// Removes orphans and sets apart segments whose file is missing or has another length than the catalogue says.
-fn check_segments(data: DataFiles, segments: Vec<Segment>) -> Result<Checked> {
+fn check_segments(data: DataFiles, segments: Vec<Segment>, cold: Option<&Arc<ColdFiles>>) -> Result<Checked> {
     let files = |segment: &Segment| {
         let index = segment.index.as_ref().map(|index| (index.location.clone(), index.bytes));
-        std::iter::once((segment.location.clone(), segment.bytes)).chain(index).collect::<Vec<_>>()
+        // A file that moved to the cold store and is still here is an orphan.
+        let file = segment.cold.is_none().then(|| (segment.location.clone(), segment.bytes));
+        file.into_iter().chain(index).collect::<Vec<_>>()
     };
     let known: HashMap<String, u64> = segments.iter().flat_map(files).collect();
     let (orphans, found) = data.remove_orphans(&known).map_err(Error::file("list the segments in", data.path("")))?;
     let (mut present, mut missing) = (Vec::with_capacity(segments.len()), Vec::new());
     for mut segment in segments {
-        if found.get(&segment.location) == Some(&segment.bytes) {
+        // The cold store may be away for now; whether it holds the file whole is seen when it is read.
+        if segment.cold.is_some() || found.get(&segment.location) == Some(&segment.bytes) {
+            segment.cold = segment.cold.map(|file| ColdFile { files: cold.cloned(), ..file });
             segment.path = data.path(&segment.location);
             // Without its index a segment is slower, not gone.
             segment.index = segment.index.filter(|index| found.get(&index.location) == Some(&index.bytes));

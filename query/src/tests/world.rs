@@ -227,6 +227,7 @@ fn write_segment(dir: &TempDir, number: usize, batch: &EventBatch, rows: &[&Row]
         level: 0,
         format: 1,
         index: None,
+        cold: None,
     }
 }
 

@@ -195,6 +195,7 @@ impl Run<'_> {
             level: 1,
             format: FORMAT_LINES,
             index,
+            cold: None,
             id: output.id,
         });
         Ok(())

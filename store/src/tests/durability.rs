@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 
-use event::{RawBatch, SourceCursor, raw::RefusedReason, seam::Refused};
+use event::{Micros, RawBatch, SourceCursor, raw::RefusedReason, seam::Refused};
 
 use super::support::*;
 use crate::{
-    Disk, Error, LedgerRow, Options, Result, Segment, Store, Tombstone,
+    Disk, Error, Hold, LedgerRow, NewHold, Options, Release, Result, Segment, Store, Tombstone,
     catalogue::{Catalogue, Loaded, Publication, RollUp},
 };
 
@@ -278,16 +278,57 @@ impl Catalogue for Faulty {
         self.inner.tombstones().await
     }
 
+    async fn holds(&self) -> Result<Vec<Hold>> {
+        if self.mode.load(Ordering::Relaxed) == LOSE_ALL { Err(broken()) } else { self.inner.holds().await }
+    }
+
+    async fn place_hold(&self, hold: &NewHold, now: Micros) -> Result<Hold> {
+        self.inner.place_hold(hold, now).await
+    }
+
+    async fn release_hold(&self, id: u64, release: &Release) -> Result<Hold> {
+        self.inner.release_hold(id, release).await
+    }
+
+    async fn note_cold(&self, url: &str) -> Result<()> {
+        self.inner.note_cold(url).await
+    }
+
+    async fn make_cold(&self, id: &str, url: &str) -> Result<()> {
+        match self.mode.load(Ordering::Relaxed) {
+            0 => self.inner.make_cold(id, url).await,
+            REFUSE => Err(broken()),
+            _ => {
+                self.inner.make_cold(id, url).await?;
+                Err(broken())
+            }
+        }
+    }
+
+    async fn cold_garbage(&self) -> Result<Vec<String>> {
+        self.inner.cold_garbage().await
+    }
+
+    async fn forget_cold(&self, url: &str) -> Result<()> {
+        self.inner.forget_cold(url).await
+    }
+
     async fn close(&self) {
         self.inner.close().await;
     }
 }
 
 pub async fn faulty(dir: &Path) -> (Arc<Store>, Arc<AtomicU8>) {
+    let (store, mode, _) = faulty_with(options(dir)).await;
+    (store, mode)
+}
+
+pub async fn faulty_with(options: Options) -> (Arc<Store>, Arc<AtomicU8>, Arc<TestClock>) {
     let mode = Arc::new(AtomicU8::new(0));
     let shared = Arc::clone(&mode);
     let wrap = |inner| Arc::new(Faulty { inner, mode: shared }) as Arc<dyn Catalogue>;
-    (Store::open_with(options(dir), TestClock::new(), Arc::new(Disk), wrap).await.unwrap(), mode)
+    let clock = TestClock::new();
+    (Store::open_with(options, Arc::clone(&clock) as _, Arc::new(Disk), wrap).await.unwrap(), mode, clock)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,8 @@ use crate::run::{Result, root};
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("parsers", &["event"]),
-    ("store", &["event"]),
+    ("proof", &[]),
+    ("store", &["event", "proof"]),
     ("state", &["event"]),
     ("detect", &["event"]),
     ("ingest", &["event", "parsers"]),
@@ -29,7 +30,7 @@ const KEPT_BEHIND: &[(&str, &[&str])] =
     &[("datafusion", &["query"]), ("tantivy", &["store"]), ("axum", &["dashboards", "ingest"]), ("sqlx", &["state", "store"])];
 
 /// Crates that must not know an async runtime or a clock: time comes in as an argument.
-const SANS_IO: &[&str] = &["event", "parsers", "detect", "comply"];
+const SANS_IO: &[&str] = &["event", "proof", "parsers", "detect", "comply"];
 
 const LINES_MAX: usize = 900;
 

@@ -78,6 +78,13 @@ CREATE TABLE hold (
 ALTER TABLE segment ADD COLUMN cold TEXT;
 CREATE TABLE cold_object (url TEXT PRIMARY KEY) WITHOUT ROWID;
 ",
+    "
+CREATE TABLE proof (id INTEGER PRIMARY KEY CHECK (id = 1), cursor TEXT NOT NULL);
+CREATE TABLE proof_attempt (
+    number INTEGER PRIMARY KEY, root INTEGER NOT NULL, hash BLOB NOT NULL, target TEXT NOT NULL, at INTEGER NOT NULL,
+    is_taken INTEGER NOT NULL, detail TEXT NOT NULL
+);
+",
 ];
 
 const LEDGER_UPSERT: &str = "

@@ -13,6 +13,7 @@ use crate::{
     Hold, Result, Segment, SystemClass,
     hold::{NewHold, Release},
     ledger::LedgerRow,
+    proof::Attempt,
     wal::index::{FilePosition, SeenKey},
 };
 
@@ -46,6 +47,8 @@ pub struct Publication {
     pub keys: Vec<SeenKey>,
     /// Keys ingested before this time are forgotten.
     pub keys_since: Micros,
+    /// How far the journal of the proof reaches with this flush.
+    pub proof: Option<String>,
 }
 
 /// The record of a deletion: what went, when, by whom and why. Tombstones are never removed.
@@ -138,6 +141,19 @@ pub trait Catalogue: Send + Sync {
 
     /// Forgets an object that was removed.
     async fn forget_cold(&self, url: &str) -> Result<()>;
+
+    /// Returns the tombstones behind the first `count`.
+    async fn tombstones_after(&self, count: u64) -> Result<Vec<Tombstone>>;
+
+    /// Returns how far the journal of the proof is committed, as it was saved.
+    async fn proof_cursor(&self) -> Result<Option<String>>;
+
+    async fn set_proof_cursor(&self, cursor: &str) -> Result<()>;
+
+    async fn add_proof_attempt(&self, attempt: &Attempt) -> Result<()>;
+
+    /// Returns the newest attempts to anchor, newest first.
+    async fn proof_attempts(&self, count_max: u32) -> Result<Vec<Attempt>>;
 
     async fn close(&self);
 }

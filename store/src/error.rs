@@ -48,6 +48,9 @@ pub enum Error {
     NoHold { id: u64 },
     #[error("the cold store {url:?} cannot be used: {why}")]
     ColdUrl { url: String, why: String },
+    /// Journals, keys and hashes of the proof.
+    #[error(transparent)]
+    Proof(#[from] proof::Error),
     /// A worker ended without an answer; the program is shutting down or has a defect.
     #[error("{0} stopped before it was done")]
     Stopped(&'static str),

@@ -85,6 +85,7 @@ impl Store {
     async fn flush_in_turn(&self) -> Result<bool> {
         let _turn = self.turn.acquire().await.map_err(|_| Error::Stopped("the store"))?;
         self.resolve().await?;
+        self.settle_proof().await?;
         let (snapshot, ledger) = {
             let _publishing = locked(&self.publishing);
             (self.snapshot(), self.ledger.start_flush())
@@ -104,6 +105,7 @@ impl Store {
     async fn flush_snapshot(&self, snapshot: &Arc<Snapshot>, after: u64, ledger: Vec<LedgerRow>) -> Result<()> {
         let through = snapshot.through;
         let segments = self.write_segments(snapshot, after).await?;
+        let proof = self.prove(snapshot, after).await?;
         let (keys, positions) = self.wal.changes(after, through);
         let ingested = segments.iter().map(|segment| segment.ingested.1).max().unwrap_or(0);
         let publication = Publication {
@@ -116,14 +118,23 @@ impl Store {
             keys,
             // By the log's time, not the clock's: a clock that jumps must not make us forget.
             keys_since: if ingested > 0 { ingested.saturating_sub(self.options.key_window()) } else { Micros::MIN },
+            proof: Some(proof.clone()),
         };
         if let Err(error) = self.catalogue.publish(publication).await {
             *locked(&self.unresolved) = Some(Unresolved { after, through, segments });
             // The commit may have happened all the same.
             return if self.resolve().await.is_ok_and(|was_committed| was_committed) { Ok(()) } else { Err(error) };
         }
+        self.keeper.settle(Some(&proof));
         self.published_in_segments(through, segments);
         Ok(())
+    }
+
+    /// Writes the blocks of a flush into the journal, and what retention removed since the last one.
+    async fn prove(&self, snapshot: &Arc<Snapshot>, after: u64) -> Result<String> {
+        let tombstones = self.catalogue.tombstones_after(self.keeper.cursor().tombstones).await?;
+        let (keeper, source, now) = (Arc::clone(&self.keeper), Arc::clone(snapshot), self.clock.now());
+        blocking("writing the proof", move || keeper.extend(&source.hot, (after, source.through), &tombstones, now)).await
     }
 
     async fn write_segments(&self, snapshot: &Arc<Snapshot>, after: u64) -> Result<Vec<Arc<Segment>>> {
@@ -146,6 +157,7 @@ impl Store {
         let target = locked(&self.unresolved).as_ref().map(|open| (open.after, open.through));
         let Some((after, through)) = target else { return Ok(false) };
         let found = self.catalogue.through().await?;
+        self.settle_proof().await?;
         if found != after && found != through {
             return Err(Error::CursorMoved { found, expected: after });
         }
@@ -291,6 +303,12 @@ impl Store {
                 if goes_on {
                     compaction = Some(tokio::spawn(Arc::clone(&self).compact_and_tell()));
                 }
+            }
+            if let Err(error) = self.close_root(false).await
+                && Instant::now() >= retry_at
+            {
+                tracing::error!(error = error.chain(), "failed to sign a root of the proof");
+                retry_at = Instant::now() + Duration::from_secs(5);
             }
             if last_upkeep.is_none_or(|at| at.elapsed() >= UPKEEP) {
                 last_upkeep = Some(Instant::now());

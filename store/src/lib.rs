@@ -14,7 +14,7 @@
 //! * Nothing in the log below the smaller of store cursor and released sequence is needed again; nothing above is removed.
 //!
 //! Deliberately absent: parsing, rules, SQL over events (that is `query`), wall-clock reading (a [`event::seam::Clock`] is
-//! handed in). The text index and the chain of proof have their places (segments, catalogue) but not their code.
+//! handed in), and anything that carries a root of the proof out of the house.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod catalogue;
@@ -36,6 +36,7 @@ pub mod line;
 mod lock;
 mod options;
 pub mod outlook;
+pub mod proof;
 mod retention;
 mod segment;
 mod sizes;

@@ -26,6 +26,7 @@ use crate::{
     catalogue::{Catalogue, Loaded, Publication, RollUp, Tombstone, TombstoneSystem},
     hold::{NewHold, Release},
     ledger::{Counts, LedgerRow, REASONS},
+    proof::Attempt,
     wal::index::{FilePosition, SeenKey},
 };
 
@@ -135,6 +136,22 @@ impl SqliteCatalogue {
         Ok(catalogue)
     }
 
+    /// Opens an existing catalogue without changing it, also beside the program that writes it.
+    pub async fn open_to_read(path: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(Duration::from_secs(10));
+        let pool = || SqlitePoolOptions::new().max_connections(1);
+        let opened = match pool().connect_with(options.clone()).await {
+            // On a medium that cannot be written nobody else writes either.
+            Err(_) if !path.with_extension("sqlite-wal").exists() => pool().connect_with(options.immutable(true)).await,
+            other => other,
+        };
+        let catalogue = Self { pool: opened.map_err(Error::catalogue("open"))? };
+        let found: i64 =
+            sqlx::query_scalar("PRAGMA user_version").fetch_one(&catalogue.pool).await.map_err(Error::catalogue("read"))?;
+        let known = MIGRATIONS.len() as i64;
+        if found == known { Ok(catalogue) } else { Err(Error::Version { found, known }) }
+    }
+
     async fn migrate(&self) -> Result<()> {
         let failed = Error::catalogue;
         let mut tx = self.pool.begin().await.map_err(failed("migrate"))?;
@@ -218,6 +235,9 @@ impl Catalogue for SqliteCatalogue {
             return Err(Error::CursorMoved { found: self.through().await?, expected: publication.after });
         }
         write(&mut tx, &publication).await.map_err(failed("write to"))?;
+        if let Some(cursor) = &publication.proof {
+            crate::proof::save_cursor(&mut tx, cursor).await.map_err(failed("write to"))?;
+        }
         tx.commit().await.map_err(failed("commit to"))
     }
 
@@ -317,6 +337,29 @@ impl Catalogue for SqliteCatalogue {
 
     async fn forget_cold(&self, url: &str) -> Result<()> {
         cold::forget(&self.pool, url).await
+    }
+
+    async fn tombstones_after(&self, count: u64) -> Result<Vec<Tombstone>> {
+        // They are numbered from 1 and never removed.
+        let all = "SELECT * FROM tombstone WHERE number > ? ORDER BY number";
+        let rows = sqlx::query(all).bind(count as i64).fetch_all(&self.pool).await.map_err(Error::catalogue("read"))?;
+        rows.iter().map(read_tombstone).collect::<Result<_, _>>().map_err(Error::catalogue("read"))
+    }
+
+    async fn proof_cursor(&self) -> Result<Option<String>> {
+        crate::proof::cursor(&self.pool).await.map_err(Error::catalogue("read"))
+    }
+
+    async fn set_proof_cursor(&self, cursor: &str) -> Result<()> {
+        crate::proof::set_cursor(&self.pool, cursor).await.map_err(Error::catalogue("write to"))
+    }
+
+    async fn add_proof_attempt(&self, attempt: &Attempt) -> Result<()> {
+        crate::proof::add_attempt(&self.pool, attempt).await.map_err(Error::catalogue("write to"))
+    }
+
+    async fn proof_attempts(&self, count_max: u32) -> Result<Vec<Attempt>> {
+        crate::proof::attempts(&self.pool, count_max).await.map_err(Error::catalogue("read"))
     }
 
     async fn close(&self) {

@@ -32,6 +32,7 @@ use crate::{
     ledger::{self, Ledger},
     lock::DirectoryLock,
     locked,
+    proof::keeper::Keeper,
     sqlite::SqliteCatalogue,
     wal::{Known, Settings, Throttle, Wal, index::KeyWindow},
 };
@@ -82,6 +83,8 @@ pub struct Store {
     pub(crate) cold_log: Mutex<ColdLog>,
     /// True when maintenance ends: a running compaction gives up.
     pub(crate) stopping: AtomicBool,
+    /// Writes the journals of the proof.
+    pub(crate) keeper: Arc<Keeper>,
     segments_missing: Vec<String>,
     orphans_removed: u64,
     /// Last, so that it is let go of after everything else.
@@ -113,6 +116,12 @@ impl Store {
         let files = cold.clone();
         let (data, present, segments_missing, orphans_removed) =
             blocking("checking the segments", move || check_segments(data, segments, files.as_ref())).await?;
+
+        let (cursor, at, through) = (catalogue.proof_cursor().await?, options.clone(), loaded.through);
+        let proof_storage = Arc::clone(&storage);
+        let keeper =
+            blocking("opening the proof", move || Keeper::open(&at.dir, &at.node, proof_storage, cursor.as_deref(), through))
+                .await?;
 
         let ledger = Arc::new(Ledger::new(loaded.through));
         let (through, settings) = (loaded.through, options.wal_settings(wal_dir, loaded.salt));
@@ -146,6 +155,7 @@ impl Store {
             moving: Semaphore::new(1),
             cold_log: Mutex::default(),
             stopping: AtomicBool::new(false),
+            keeper: Arc::new(keeper),
             segments_missing,
             orphans_removed,
             options,

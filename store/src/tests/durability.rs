@@ -16,6 +16,7 @@ use super::support::*;
 use crate::{
     Disk, Error, Hold, LedgerRow, NewHold, Options, Release, Result, Segment, Store, Tombstone,
     catalogue::{Catalogue, Loaded, Publication, RollUp},
+    proof::Attempt,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -311,6 +312,33 @@ impl Catalogue for Faulty {
 
     async fn forget_cold(&self, url: &str) -> Result<()> {
         self.inner.forget_cold(url).await
+    }
+
+    async fn tombstones_after(&self, count: u64) -> Result<Vec<Tombstone>> {
+        self.inner.tombstones_after(count).await
+    }
+
+    async fn proof_cursor(&self) -> Result<Option<String>> {
+        if self.mode.load(Ordering::Relaxed) == LOSE_ALL { Err(broken()) } else { self.inner.proof_cursor().await }
+    }
+
+    async fn set_proof_cursor(&self, cursor: &str) -> Result<()> {
+        match self.mode.load(Ordering::Relaxed) {
+            0 => self.inner.set_proof_cursor(cursor).await,
+            REFUSE => Err(broken()),
+            _ => {
+                self.inner.set_proof_cursor(cursor).await?;
+                Err(broken())
+            }
+        }
+    }
+
+    async fn add_proof_attempt(&self, attempt: &Attempt) -> Result<()> {
+        self.inner.add_proof_attempt(attempt).await
+    }
+
+    async fn proof_attempts(&self, count_max: u32) -> Result<Vec<Attempt>> {
+        self.inner.proof_attempts(count_max).await
     }
 
     async fn close(&self) {

@@ -180,7 +180,7 @@ impl Store {
             let _turn = store.turn.acquire().await.map_err(|_| Error::Stopped("the store"))?;
             store.catalogue.make_cold(&segment.id, &file.url).await?;
             store.now_cold(&segment, file);
-            Ok(())
+            Ok::<(), Error>(())
         });
         task.await.map_err(|_| Error::Stopped("the move to the cold store"))??;
         self.sweep().await;

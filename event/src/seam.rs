@@ -71,8 +71,8 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Micros;
 }
 
-/// Files, as far as the write-ahead log needs them. The simulator implements it with torn writes, lost unsynced bytes
-/// and full disks; so nothing but this trait may be assumed about a disk.
+/// Files, as far as the store writes them: log, segments, indexes, proof. The simulator implements it with torn writes, lost
+/// unsynced bytes and full disks; so nothing but this trait may be assumed about a disk.
 pub trait Storage: Send + Sync {
     /// Creates a file that must not exist, for appending.
     fn create(&self, path: &Path) -> io::Result<Box<dyn StorageFile>>;
@@ -94,6 +94,12 @@ pub trait Storage: Send + Sync {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Gives a file another name, in place of what had it. Durable after [`Storage::sync_dir`] of the folders.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Creates a folder and those above it, where they are missing.
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
 
     /// Makes creations and removals in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;

@@ -1,4 +1,4 @@
-//! The files of segments, written and removed through `object_store`.
+//! The files of segments: written and removed through [`Storage`], so that the simulator may stand in; read as objects.
 //!
 //! A file appears under its name only when it is whole (written aside, then renamed), and [`DataFiles::put`] returns only when
 //! file and folder entries are on stable storage. A file that the catalogue does not name is an orphan of a crash:
@@ -13,24 +13,27 @@ use std::{
 };
 
 use bytes::Bytes;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path as Location};
+use event::seam::{Storage, StorageFile};
+use object_store::{ObjectStore, local::LocalFileSystem};
 
 use crate::{Error, Result};
 
-#[derive(Debug)]
+#[derive(Clone)]
 pub(crate) struct DataFiles {
+    storage: Arc<dyn Storage>,
     objects: Arc<dyn ObjectStore>,
     root: PathBuf,
 }
 
 impl DataFiles {
-    pub fn open(root: &Path) -> Result<Self> {
+    pub fn open(root: &Path, storage: Arc<dyn Storage>) -> Result<Self> {
         fs::create_dir_all(root).map_err(Error::file("create the segment folder", root))?;
         let objects =
             LocalFileSystem::new_with_prefix(root).map_err(Error::segment("open the folder of", &root.to_string_lossy()))?;
-        Ok(Self { objects: Arc::new(objects), root: root.to_owned() })
+        Ok(Self { storage, objects: Arc::new(objects), root: root.to_owned() })
     }
 
+    /// The same files, for readers.
     pub fn objects(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.objects)
     }
@@ -41,43 +44,44 @@ impl DataFiles {
 
     /// Writes a whole file and makes it durable.
     pub async fn put(&self, location: &str, bytes: Bytes) -> Result<()> {
-        let put = self.objects.put(&Location::from(location), PutPayload::from_bytes(bytes)).await;
-        put.map_err(Error::segment("write", location))?;
-        // object_store renames into place but syncs nothing.
-        let path = self.path(location);
-        let root = self.root.clone();
-        let synced = tokio::task::spawn_blocking(move || sync(&path, &root)).await;
-        synced.map_err(|_| Error::Stopped("syncing a segment"))?.map_err(Error::segment("sync", location))
+        let (files, location) = (self.clone(), location.to_owned());
+        let put = tokio::task::spawn_blocking(move || files.put_blocking(&location, &bytes)).await;
+        put.map_err(|_| Error::Stopped("writing a segment"))?
     }
 
     /// Starts a file that becomes visible under its name by [`DataFiles::keep`]. Blocking.
-    pub fn create(&self, location: &str) -> Result<File> {
+    pub fn create(&self, location: &str) -> Result<Box<dyn StorageFile>> {
         let path = self.part(location);
         let folder = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder).map_err(Error::file("create the segment folder", folder))?;
-        File::create(&path).map_err(Error::file("create", path))
+        self.storage.create_dir_all(folder).map_err(Error::file("create the segment folder", folder))?;
+        // What an earlier try left.
+        let _ = self.storage.remove(&path);
+        self.storage.create(&path).map_err(Error::file("create", path))
     }
 
     /// Gives a file that was written whole and synced its name, durably. Blocking.
     pub fn keep(&self, location: &str) -> Result<()> {
         let (part, path) = (self.part(location), self.path(location));
-        fs::rename(&part, &path).map_err(Error::file("rename", part))?;
-        sync(&path, &self.root).map_err(Error::file("sync", path))
+        self.storage.rename(&part, &path).map_err(Error::file("rename", part))?;
+        let mut folder = path.parent();
+        while let Some(dir) = folder.filter(|dir| dir.starts_with(&self.root)) {
+            self.storage.sync_dir(dir).map_err(Error::file("sync", dir))?;
+            folder = dir.parent();
+        }
+        Ok(())
     }
 
     /// Writes a whole file and makes it durable. Blocking.
     pub fn put_blocking(&self, location: &str, bytes: &[u8]) -> Result<()> {
         let mut file = self.create(location)?;
-        io::Write::write_all(&mut file, bytes)
-            .and_then(|()| file.sync_all())
-            .map_err(Error::file("write", self.part(location)))?;
+        file.append(bytes).and_then(|()| file.sync()).map_err(Error::file("write", self.part(location)))?;
         self.keep(location)
     }
 
     /// Removes a file that was not published, whole or not; what stays goes at the next start. Blocking.
     pub fn discard(&self, location: &str) {
         for path in [self.part(location), self.path(location)] {
-            let _ = fs::remove_file(path);
+            let _ = self.storage.remove(&path);
         }
     }
 
@@ -86,9 +90,12 @@ impl DataFiles {
     }
 
     pub async fn remove(&self, location: &str) -> Result<()> {
-        match self.objects.delete(&Location::from(location)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(Error::segment("remove", location)(error)),
+        let (storage, path) = (Arc::clone(&self.storage), self.path(location));
+        let removed = tokio::task::spawn_blocking(move || (storage.remove(&path), path)).await;
+        match removed.map_err(|_| Error::Stopped("removing a segment"))? {
+            (Ok(()), _) => Ok(()),
+            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            (Err(error), path) => Err(Error::file("remove", path)(error)),
         }
     }
 
@@ -110,7 +117,7 @@ impl DataFiles {
                 if known.contains_key(&location) {
                     found.insert(location, entry.metadata()?.len());
                 } else {
-                    fs::remove_file(&path)?;
+                    self.storage.remove(&path)?;
                     removed += 1;
                 }
             }

@@ -55,6 +55,14 @@ impl Storage for Disk {
         fs::remove_file(path)
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(dir)
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
     }
@@ -99,6 +107,11 @@ mod tests {
         assert_eq!(Disk.read(&path).unwrap(), b"hello!");
         assert_eq!(Disk.read_range(&path, 4, 100).unwrap(), b"o!");
         assert_eq!(Disk.list(dir.path()).unwrap(), ["a"]);
+        let folder = dir.path().join("b/c");
+        Disk.create_dir_all(&folder).unwrap();
+        Disk.rename(&path, &folder.join("d")).unwrap();
+        Disk.rename(&folder.join("d"), &path).unwrap();
+        fs::remove_dir_all(dir.path().join("b")).unwrap();
         Disk.sync_dir(dir.path()).unwrap();
         assert!(Disk.free_bytes(dir.path()).unwrap() > 0);
         Disk.remove(&path).unwrap();

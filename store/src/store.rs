@@ -108,7 +108,8 @@ impl Store {
         wrap: impl FnOnce(Arc<dyn Catalogue>) -> Arc<dyn Catalogue>,
     ) -> Result<Arc<Self>> {
         let dir = options.dir.clone();
-        let (lock, wal_dir, data) = blocking("opening the data directory", move || prepare(&dir)).await?;
+        let files = Arc::clone(&storage);
+        let (lock, wal_dir, data) = blocking("opening the data directory", move || prepare(&dir, files)).await?;
         let catalogue = wrap(Arc::new(SqliteCatalogue::open(&options.dir.join("catalogue.sqlite")).await?));
         let mut loaded = catalogue.load(options.keys_max).await?;
         let segments = std::mem::take(&mut loaded.segments);
@@ -369,11 +370,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped(what))?
 }
 
-fn prepare(dir: &std::path::Path) -> Result<(DirectoryLock, PathBuf, DataFiles)> {
+fn prepare(dir: &std::path::Path, storage: Arc<dyn Storage>) -> Result<(DirectoryLock, PathBuf, DataFiles)> {
     let lock = DirectoryLock::take(dir)?;
     let wal_dir = dir.join("wal");
     fs::create_dir_all(&wal_dir).map_err(Error::file("create the log folder", &wal_dir))?;
-    let data = DataFiles::open(&dir.join("segments"))?;
+    let data = DataFiles::open(&dir.join("segments"), storage)?;
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::file("sync the data directory", dir))?;
     Ok((lock, wal_dir, data))
 }

@@ -3,14 +3,14 @@
 //! Columns whose values repeat are written as sorted dictionaries ([`super::dictionary`]); others by the general writer. Which
 //! one is decided per column and row group by counting distinct values, so the file's metadata says the same thing to any reader.
 
-use std::{collections::HashMap, fs::File, hash::BuildHasher as _, io, sync::Arc};
+use std::{collections::HashMap, hash::BuildHasher as _, io, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, new_null_array},
     datatypes::{DataType, Field as ArrowField, Schema, SchemaRef},
     record_batch::RecordBatch,
 };
-use event::{Field, field};
+use event::{Field, field, seam::StorageFile};
 use hashbrown::HashMap as FastMap;
 use parquet::{
     arrow::{
@@ -53,21 +53,21 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Counts and checksums what goes through to the file.
 pub(crate) struct Hashed {
-    file: File,
+    file: Box<dyn StorageFile>,
     hasher: blake3::Hasher,
     bytes: u64,
 }
 
 impl io::Write for Hashed {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let len = self.file.write(buffer)?;
-        self.hasher.update(&buffer[..len]);
-        self.bytes += len as u64;
-        Ok(len)
+        self.file.append(buffer)?;
+        self.hasher.update(buffer);
+        self.bytes += buffer.len() as u64;
+        Ok(buffer.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        Ok(())
     }
 }
 
@@ -135,7 +135,7 @@ fn properties(schema: &Schema) -> Result<WriterProperties, Failure> {
 }
 
 impl FileWriter {
-    pub fn create(file: File, logical: SchemaRef, node: &str) -> Result<Self, Failure> {
+    pub fn create(file: Box<dyn StorageFile>, logical: SchemaRef, node: &str) -> Result<Self, Failure> {
         let schema = physical_schema(&logical);
         let sink = Hashed { file, hasher: blake3::Hasher::new(), bytes: 0 };
         let writer = ArrowWriter::try_new(sink, SchemaRef::clone(&schema), Some(properties(&schema)?))?;
@@ -223,8 +223,8 @@ impl FileWriter {
         };
         let pair = KeyValue::new(LAYOUT_KEY.to_owned(), serde_json::to_string(&stored)?);
         self.writer.append_key_value_metadata(pair);
-        let sink = self.writer.into_inner()?;
-        sink.file.sync_all()?;
+        let mut sink = self.writer.into_inner()?;
+        sink.file.sync()?;
         Ok(Finished { bytes: sink.bytes, checksum: *sink.hasher.finalize().as_bytes(), rows: self.rows })
     }
 }

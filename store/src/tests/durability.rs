@@ -10,14 +10,11 @@ use std::{
     time::Duration,
 };
 
-use event::{Micros, RawBatch, SourceCursor, raw::RefusedReason, seam::Refused};
+use event::{RawBatch, SourceCursor, raw::RefusedReason, seam::Refused};
 
+use super::gate::{Gate, Gated};
 use super::support::*;
-use crate::{
-    Disk, Error, Hold, LedgerRow, NewHold, Options, Release, Result, Segment, Store, Tombstone,
-    catalogue::{Catalogue, Loaded, Publication, RollUp},
-    proof::Attempt,
-};
+use crate::{Disk, Error, Options, Result, Store, catalogue::Catalogue};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_restart_shows_each_record_once() {
@@ -211,138 +208,35 @@ async fn orphans_go_and_missing_segments_are_named() {
     assert_eq!(numbers(&store.snapshot()), (10..20).collect::<Vec<_>>());
 }
 
-/// A catalogue whose next publication goes wrong.
-struct Faulty {
-    inner: Arc<dyn Catalogue>,
-    mode: Arc<AtomicU8>,
-}
-
 pub const REFUSE: u8 = 1;
 /// Commits, then answers with an error.
 pub const LOSE_ANSWER: u8 = 2;
 /// The same, and the cursor cannot be read either.
 pub const LOSE_ALL: u8 = 3;
 
-fn broken() -> Error {
-    Error::Stopped("the catalogue, by order of the test,")
+/// What the next commit shall do: one of the above, or 0.
+struct Order(Arc<AtomicU8>);
+
+impl Order {
+    fn is(&self, modes: &[u8]) -> Result<()> {
+        match modes.contains(&self.0.load(Ordering::Relaxed)) {
+            true => Err(Error::Stopped("the catalogue, by order of the test,")),
+            false => Ok(()),
+        }
+    }
 }
 
-#[async_trait::async_trait]
-impl Catalogue for Faulty {
-    async fn load(&self, keys_max: usize) -> Result<Loaded> {
-        self.inner.load(keys_max).await
+impl Gate for Order {
+    fn before(&self) -> Result<()> {
+        self.is(&[REFUSE])
     }
 
-    async fn publish(&self, publication: Publication) -> Result<()> {
-        match self.mode.load(Ordering::Relaxed) {
-            0 => self.inner.publish(publication).await,
-            REFUSE => Err(broken()),
-            _ => {
-                self.inner.publish(publication).await?;
-                Err(broken())
-            }
-        }
+    fn after(&self) -> Result<()> {
+        self.is(&[LOSE_ANSWER, LOSE_ALL])
     }
 
-    async fn through(&self) -> Result<u64> {
-        if self.mode.load(Ordering::Relaxed) == LOSE_ALL { Err(broken()) } else { self.inner.through().await }
-    }
-
-    async fn ledger(&self) -> Result<(u64, Vec<LedgerRow>)> {
-        self.inner.ledger().await
-    }
-
-    async fn roll_up_ledger(&self, at: RollUp) -> Result<()> {
-        self.inner.roll_up_ledger(at).await
-    }
-
-    async fn drop_segments(&self, tombstones: &[Tombstone]) -> Result<()> {
-        self.inner.drop_segments(tombstones).await
-    }
-
-    async fn replace_segments(&self, gone: &[String], new: &[Segment]) -> Result<()> {
-        match self.mode.load(Ordering::Relaxed) {
-            0 => self.inner.replace_segments(gone, new).await,
-            REFUSE => Err(broken()),
-            _ => {
-                self.inner.replace_segments(gone, new).await?;
-                Err(broken())
-            }
-        }
-    }
-
-    async fn has_segment(&self, id: &str) -> Result<bool> {
-        if self.mode.load(Ordering::Relaxed) == LOSE_ALL { Err(broken()) } else { self.inner.has_segment(id).await }
-    }
-
-    async fn tombstones(&self) -> Result<Vec<Tombstone>> {
-        self.inner.tombstones().await
-    }
-
-    async fn holds(&self) -> Result<Vec<Hold>> {
-        if self.mode.load(Ordering::Relaxed) == LOSE_ALL { Err(broken()) } else { self.inner.holds().await }
-    }
-
-    async fn place_hold(&self, hold: &NewHold, now: Micros) -> Result<Hold> {
-        self.inner.place_hold(hold, now).await
-    }
-
-    async fn release_hold(&self, id: u64, release: &Release) -> Result<Hold> {
-        self.inner.release_hold(id, release).await
-    }
-
-    async fn note_cold(&self, url: &str) -> Result<()> {
-        self.inner.note_cold(url).await
-    }
-
-    async fn make_cold(&self, id: &str, url: &str) -> Result<()> {
-        match self.mode.load(Ordering::Relaxed) {
-            0 => self.inner.make_cold(id, url).await,
-            REFUSE => Err(broken()),
-            _ => {
-                self.inner.make_cold(id, url).await?;
-                Err(broken())
-            }
-        }
-    }
-
-    async fn cold_garbage(&self) -> Result<Vec<String>> {
-        self.inner.cold_garbage().await
-    }
-
-    async fn forget_cold(&self, url: &str) -> Result<()> {
-        self.inner.forget_cold(url).await
-    }
-
-    async fn tombstones_after(&self, count: u64) -> Result<Vec<Tombstone>> {
-        self.inner.tombstones_after(count).await
-    }
-
-    async fn proof_cursor(&self) -> Result<Option<String>> {
-        if self.mode.load(Ordering::Relaxed) == LOSE_ALL { Err(broken()) } else { self.inner.proof_cursor().await }
-    }
-
-    async fn set_proof_cursor(&self, cursor: &str) -> Result<()> {
-        match self.mode.load(Ordering::Relaxed) {
-            0 => self.inner.set_proof_cursor(cursor).await,
-            REFUSE => Err(broken()),
-            _ => {
-                self.inner.set_proof_cursor(cursor).await?;
-                Err(broken())
-            }
-        }
-    }
-
-    async fn add_proof_attempt(&self, attempt: &Attempt) -> Result<()> {
-        self.inner.add_proof_attempt(attempt).await
-    }
-
-    async fn proof_attempts(&self, count_max: u32) -> Result<Vec<Attempt>> {
-        self.inner.proof_attempts(count_max).await
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
+    fn read(&self) -> Result<()> {
+        self.is(&[LOSE_ALL])
     }
 }
 
@@ -354,7 +248,7 @@ pub async fn faulty(dir: &Path) -> (Arc<Store>, Arc<AtomicU8>) {
 pub async fn faulty_with(options: Options) -> (Arc<Store>, Arc<AtomicU8>, Arc<TestClock>) {
     let mode = Arc::new(AtomicU8::new(0));
     let shared = Arc::clone(&mode);
-    let wrap = |inner| Arc::new(Faulty { inner, mode: shared }) as Arc<dyn Catalogue>;
+    let wrap = |inner| Arc::new(Gated { inner, gate: Order(shared) }) as Arc<dyn Catalogue>;
     let clock = TestClock::new();
     (Store::open_with(options, Arc::clone(&clock) as _, Arc::new(Disk), wrap).await.unwrap(), mode, clock)
 }

@@ -23,10 +23,10 @@ use super::{
 };
 
 /// SplitMix64.
-struct Rng(u64);
+pub(crate) struct Rng(pub u64);
 
 impl Rng {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -34,22 +34,23 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    pub fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 }
 
+/// A file on a disk that may lose power.
 #[derive(Clone, Default)]
-struct SimFile {
+pub(crate) struct SimFile {
     /// Content as of the last sync.
-    durable: Vec<u8>,
-    current: Vec<u8>,
+    pub durable: Vec<u8>,
+    pub current: Vec<u8>,
     /// Bytes from the start that no call has touched since the last sync.
-    untouched: usize,
+    pub untouched: usize,
 }
 
 /// Pages of this many bytes reach the disk one by one.
@@ -90,29 +91,29 @@ impl State {
         }
         Ok(())
     }
+}
 
-    /// What a power cut leaves of a file: pages as of the last sync, as written since, or zeros.
-    fn survivor(&mut self, file: &SimFile) -> Vec<u8> {
-        let longest = file.durable.len().max(file.current.len());
-        let cut = match self.rng.below(3) {
-            0 => file.current.len(),
-            1 => file.durable.len(),
-            _ => file.untouched + self.rng.below((longest - file.untouched) as u64 + 1) as usize,
+/// What a power cut leaves of a file: pages as of the last sync, as written since, or zeros.
+pub(crate) fn survivor(rng: &mut Rng, file: &SimFile) -> Vec<u8> {
+    let longest = file.durable.len().max(file.current.len());
+    let cut = match rng.below(3) {
+        0 => file.current.len(),
+        1 => file.durable.len(),
+        _ => file.untouched + rng.below((longest - file.untouched) as u64 + 1) as usize,
+    };
+    let mut left = file.durable[..file.untouched].to_vec();
+    left.resize(cut.max(file.untouched), 0);
+    for page in (0..left.len().div_ceil(PAGE)).map(|page| page * PAGE) {
+        let from = match rng.below(5) {
+            0 => None,
+            1 => Some(&file.durable),
+            _ => Some(&file.current),
         };
-        let mut left = file.durable[..file.untouched].to_vec();
-        left.resize(cut.max(file.untouched), 0);
-        for page in (0..left.len().div_ceil(PAGE)).map(|page| page * PAGE) {
-            let from = match self.rng.below(5) {
-                0 => None,
-                1 => Some(&file.durable),
-                _ => Some(&file.current),
-            };
-            for at in page.max(file.untouched)..(page + PAGE).min(left.len()) {
-                left[at] = from.and_then(|bytes| bytes.get(at)).copied().unwrap_or(0);
-            }
+        for at in page.max(file.untouched)..(page + PAGE).min(left.len()) {
+            left[at] = from.and_then(|bytes| bytes.get(at)).copied().unwrap_or(0);
         }
-        left
     }
+    left
 }
 
 impl SimDisk {
@@ -145,7 +146,7 @@ impl SimDisk {
                 (None, Some(file)) => file,
                 (None, None) => continue,
             };
-            let left = state.survivor(file);
+            let left = survivor(&mut state.rng, file);
             let file = SimFile { untouched: left.len(), durable: left.clone(), current: left };
             state.files.insert(path.clone(), file.clone());
             state.listed.insert(path, file);
@@ -210,6 +211,14 @@ impl Storage for SimDisk {
             *listed = removed;
         }
         Ok(())
+    }
+
+    fn rename(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::Error::other("the log renames nothing"))
+    }
+
+    fn create_dir_all(&self, _dir: &Path) -> io::Result<()> {
+        self.state().enter()
     }
 
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {

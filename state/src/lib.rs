@@ -22,6 +22,7 @@ pub mod observations;
 pub mod oncall;
 pub mod register;
 pub mod rule_health;
+pub mod saved;
 pub mod score;
 pub mod secret;
 pub mod sessions;
@@ -143,4 +144,5 @@ const MIGRATIONS: &[Migrations] = &[
     observations::MIGRATIONS,
     register::MIGRATIONS,
     score::MIGRATIONS,
+    saved::MIGRATIONS,
 ];

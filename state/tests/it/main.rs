@@ -4,6 +4,7 @@
 mod accounts;
 mod matches;
 mod observations;
+mod saved;
 
 use state::State;
 

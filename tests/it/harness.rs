@@ -218,6 +218,16 @@ impl Person {
         answer(request.send().await.expect("an answer")).await
     }
 
+    /// The answer of a GET, to be read as it comes.
+    pub async fn open(&self, path: &str) -> reqwest::Response {
+        self.client.get(format!("{}{path}", self.base)).header("cookie", &self.cookie).send().await.expect("an answer")
+    }
+
+    pub async fn delete(&self, path: &str) -> u16 {
+        let request = self.client.delete(format!("{}{path}", self.base)).header("cookie", &self.cookie);
+        request.header("x-chieng-csrf", &self.csrf).send().await.expect("an answer").status().as_u16()
+    }
+
     pub fn client(&self) -> &reqwest::Client {
         &self.client
     }

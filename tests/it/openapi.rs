@@ -184,6 +184,32 @@ fn good_calls(
                 json!({ "text": "203[.]0.113.9 nothing.example what", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z" }),
             ),
         ),
+        (
+            "post",
+            "/hunt/patterns",
+            "/hunt/patterns".into(),
+            Some(json!({ "q": "", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z", "limit": 5, "rarest": false })),
+        ),
+        (
+            "post",
+            "/hunt/compare",
+            "/hunt/compare".into(),
+            Some(json!({
+                "here": { "q": "ssh", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z" },
+                "there": { "q": "not ssh", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z" },
+            })),
+        ),
+        (
+            "post",
+            "/searches",
+            "/searches".into(),
+            Some(
+                json!({ "name": "Đăng nhập hỏng", "q": "Failed password", "mode": "search", "from": "-7d", "to": "now", "columns": ["user.name"], "shared": true }),
+            ),
+        ),
+        ("get", "/searches", "/searches".into(), none()),
+        ("delete", "/searches/{id}", "/searches/1".into(), none()),
+        ("get", "/events/{id}/around", format!("/events/{event}/around?n=5"), none()),
         ("get", "/hunt/export", format!("/hunt/export?{RANGE}&format=csv&q=ssh"), none()),
         ("get", "/hunt/export", format!("/hunt/export?{RANGE}&format=ndjson&columns=event.id,message"), none()),
         ("get", "/hunt/export", format!("/hunt/export?{RANGE}&format=parquet&mode=sql&q=SELECT%201%20AS%20one"), none()),
@@ -377,6 +403,7 @@ async fn every_route_takes_and_answers_what_the_document_says() {
     }
     for (path, url) in [
         ("/events/{id}", "/events/x"),
+        ("/events/{id}/around", "/events/x/around"),
         ("/systems/{id}", "/systems/x"),
         ("/systems/{id}/requirements/{key}", "/systems/dvc/requirements/x"),
         ("/incidents/{id}", "/incidents/999"),
@@ -406,6 +433,16 @@ async fn every_route_takes_and_answers_what_the_document_says() {
             "/hunt/paste",
             json!({ "text": "chỉ là chữ", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z" }),
         ),
+        ("/hunt/patterns", "/hunt/patterns", json!({ "q": "(", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z" })),
+        (
+            "/hunt/compare",
+            "/hunt/compare",
+            json!({
+                "here": { "q": "", "from": "2030-01-01T00:00:00Z", "to": "2020-01-01T00:00:00Z" },
+                "there": { "q": "", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z" },
+            }),
+        ),
+        ("/searches", "/searches", json!({ "name": " ", "q": "x", "from": "-1h", "to": "now" })),
         ("/query", "/query", json!({ "sql": "DROP TABLE events" })),
         ("/query", "/query", json!({ "sql": "SELECT 1", "format": "xlsx" })),
         ("/users", "/users", json!({ "name": "a b", "display_name": "x", "role": "admin", "password": "mật khẩu rất dài 1" })),
@@ -462,6 +499,8 @@ async fn every_route_takes_and_answers_what_the_document_says() {
             "/hunt" => &["/rows/0", "/columns/0"],
             "/hunt/histogram" => &["/buckets/0"],
             "/hunt/facets" => &["/facets/0/values/0"],
+            "/hunt/patterns" => &["/patterns/0/sample"],
+            "/hunt/compare" => &["/differences/0/field"],
             "/hunt/paste" => &["/indicators/0/first", "/indicators/0/systems/0/system", "/unreadable/0", "/coverage/0/since"],
             "/systems/{id}" => &["/assets/0", "/requirements/0", "/history/0", "/groups/0"],
             "/incidents/{id}" => &["/alerts/0/events/0", "/alerts/0/evidence/0", "/notifications/0", "/log/0", "/close_verdict"],

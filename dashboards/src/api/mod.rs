@@ -9,9 +9,11 @@ pub mod hunt;
 pub mod incidents;
 pub mod oncall;
 pub mod paste;
+pub mod patterns;
 pub mod query;
 pub mod register;
 pub mod rules;
+pub mod saved;
 pub mod scores;
 pub mod session;
 pub mod setup;
@@ -56,6 +58,12 @@ pub fn routes() -> Vec<Route> {
         route("POST", "/hunt/paste", Person, "Look for up to 10,000 pasted indicators", &[], "PasteQuestion", Json("PasteAnswer"), post(paste::run)),
         route("GET", "/hunt/tail", Person, "Live tail: events that match, as they arrive (events `rows`: TailRows, `end`: TailEnd)", &[("q", "search text"), ("seconds", "end after so many")], "", Stream(&["text/event-stream"]), get(tail::show)),
         route("GET", "/hunt/export", Person, "Export a search, or the answer of SQL, whole; newest first", &[("q", "search text or SQL"), ("mode", "search or sql"), ("from", "RFC 3339"), ("to", "RFC 3339"), ("format", "csv, ndjson or parquet"), ("columns", "names joined by commas; empty = all that have values")], "", Stream(&["text/csv; charset=utf-8", "application/x-ndjson", "application/vnd.apache.parquet"]), get(export::show)),
+        route("POST", "/hunt/patterns", Person, "Lines of one make, counted together", &[], "PatternsQuestion", Json("Patterns"), post(patterns::patterns)),
+        route("POST", "/hunt/compare", Person, "What is different between two selections, over all fields", &[], "{ here: Selection, there: Selection }", Json("Comparison"), post(patterns::compare)),
+        route("GET", "/searches", Person, "Saved searches: one's own and shared ones", &[], "", Json("[SavedSearch]"), get(saved::list)),
+        route("POST", "/searches", Person, "Save a search; one's own of the same name is replaced", &[], "NewSearch", Json("SavedSearch"), post(saved::save)),
+        route("DELETE", "/searches/{id}", Person, "Remove a saved search", &[], "", Nothing, delete(saved::remove)),
+        route("GET", "/events/{id}/around", Person, "The events before and after one, of the same host or sender", &[("n", "how many on each side, at most 100"), ("by", "host or sender; host unless the event has none")], "", Json("Around"), get(events::around)),
         route("GET", "/events/{id}", Person, "One event with all its fields", &[], "", Json("EventPage"), get(events::show)),
         route("GET", "/fields", Person, "The field catalogue", &[], "", Json("[FieldRow]"), get(events::fields)),
         route("POST", "/query", Person, "Run one SELECT", &[], "{ sql: text, format?: \"json\" | \"csv\" | \"ndjson\" | \"table\" | \"arrow\" | null }", Also("SqlAnswer", &["text/csv; charset=utf-8", "application/x-ndjson", "text/plain; charset=utf-8", "application/vnd.apache.arrow.stream"]), post(query::run)),

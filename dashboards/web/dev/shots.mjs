@@ -9,11 +9,13 @@ import { serve } from './serve.mjs';
 
 const PAGES = {
   home: '/', hunt: '/hunt', 'hunt-panel': '/hunt?q=Failed', 'hunt-error': '/hunt?q=ssh+(lỗi', 'hunt-sql': '/hunt?mode=sql&q=SELECT+source.ip%2C+count(*)+FROM+events+GROUP+BY+source.ip', 'hunt-empty': '/hunt?q=khongcogi', 'hunt-failed': '/hunt?q=hỏng', 'hunt-partial': '/hunt?q=GET',
-  paste: '/hunt/paste', 'hunt-live': '/hunt?live=1', alerts: '/alerts', incident: '/incidents/i2', systems: '/systems', 'systems-table': '/systems?view=table', system: '/systems/taichinh', 'system-none': '/systems/phananh', sources: '/sources', rules: '/rules', oncall: '/oncall', users: '/users', firsthour: '/first-hour', notfound: '/khong-co', login: '/login', setup: '/setup?token=abc-123',
+  paste: '/hunt/paste', patterns: '/hunt/analysis?q=Failed', different: '/hunt/analysis?tab=different', 'hunt-saved': '/hunt', 'hunt-around': '/hunt?q=Failed', 'hunt-live': '/hunt?live=1', alerts: '/alerts', incident: '/incidents/i2', systems: '/systems', 'systems-table': '/systems?view=table', system: '/systems/taichinh', 'system-none': '/systems/phananh', sources: '/sources', rules: '/rules', oncall: '/oncall', users: '/users', firsthour: '/first-hour', notfound: '/khong-co', login: '/login', setup: '/setup?token=abc-123',
 };
 const SIZES = { 1366: { width: 1366, height: 768 }, 390: { width: 390, height: 844 } };
 const ACT = {
   'hunt-panel': async (page) => { await page.keyboard.press('j'); await page.keyboard.press('j'); await page.keyboard.press('Enter'); await page.waitForTimeout(250); },
+  'hunt-saved': async (page) => { await page.getByRole('button', { name: /^(Đã lưu|Saved)/ }).click(); await page.locator('.pop li').first().waitFor(); },
+  'hunt-around': async (page) => { await page.keyboard.press('j'); await page.keyboard.press('Enter'); await page.locator('aside summary').click(); await page.locator('aside ol li').nth(3).waitFor(); await page.locator('aside ol').scrollIntoViewIfNeeded(); },
   'hunt-live': async (page) => { await page.locator('.line').nth(8).waitFor(); },
   paste: async (page) => { await page.locator('textarea').fill('10.20.3.44 198.51.100.9 185.220.101.7 evil[.]example hxxp://cdn[.]evil[.]example/<script>document.title="owned"</script> d41d8cd98f00b204e9800998ecf8427e 10.0.0.0/8 an[at]evil.example xin \u202echào'); await page.keyboard.press('Control+Enter'); await page.locator('table').waitFor(); },
   system: async (page) => { await page.locator('[data-why]').first().click().catch(() => {}); await page.waitForTimeout(250); },

@@ -131,6 +131,70 @@ const WALKS = {
     assert.ok((await rows(tab).count()) < 60);
     await tab.close();
   },
+  async 'hunt+: pasted indicators are looked for, filtered, led to their events'() {
+    const tab = await page('/hunt');
+    await tab.getByRole('link', { name: 'Dò chỉ báo…' }).click();
+    await tab.waitForURL('**/hunt/paste');
+    await tab.locator('textarea').fill('10.20.3[.]44 evil[.]example\nhxxp://x.example/<b>a</b> chữ');
+    await tab.keyboard.press('Control+Enter');
+    await tab.getByRole('heading', { name: 'Gặp 1 trong 3 chỉ báo' }).waitFor();
+    await tab.getByText('1 mẩu không phải chỉ báo').waitFor();
+    await tab.getByRole('button', { name: /^Gặp 1/ }).click();
+    await tab.waitForFunction(() => new URL(location.href).searchParams.get('state') === 'hit');
+    assert.equal(await tab.locator('tbody tr').count(), 1);
+    await tab.getByRole('link', { name: '10.20.3.44' }).click();
+    await tab.waitForFunction(() => location.pathname === '/hunt' && new URL(location.href).searchParams.get('q') === '"10.20.3.44"');
+    await tab.goBack();
+    assert.match(await tab.locator('textarea').inputValue(), /^10\.20\.3\[\.\]44/);
+    await tab.close();
+  },
+  async 'hunt+: live rows come, are held while one is read, go on'() {
+    const tab = await page('/hunt');
+    await tab.getByRole('button', { name: 'Trực tiếp' }).click();
+    await tab.waitForFunction(() => new URL(location.href).searchParams.get('live') === '1');
+    await tab.getByText('Đang theo dõi trực tiếp').waitFor();
+    await tab.getByText(/bỏ lỡ 12 sự kiện/).waitFor();
+    await rows(tab).first().click();
+    await tab.getByText('Đang giữ yên').waitFor();
+    const held = await rows(tab).count();
+    await tab.getByRole('button', { name: /Chạy tiếp \(\d+\)/ }).waitFor();
+    assert.equal(await rows(tab).count(), held);
+    await tab.keyboard.press('Escape');
+    await tab.waitForFunction((count) => document.querySelectorAll('.line').length > count, held);
+    await tab.getByRole('button', { name: 'Trực tiếp', exact: true }).click();
+    await tab.locator('.histogram').waitFor();
+    await tab.close();
+  },
+  async 'hunt+: a search is saved under a name that stays text, and exported by a link'() {
+    const tab = await page('/hunt?q=Failed');
+    await tab.getByRole('button', { name: 'Đã lưu' }).click();
+    await tab.getByRole('link', { name: 'Đăng nhập hỏng <img src=x>' }).waitFor();
+    await tab.getByPlaceholder('Đặt tên cho câu tìm này').fill('Của tôi');
+    await tab.keyboard.press('Enter');
+    await tab.getByRole('link', { name: 'Của tôi' }).click();
+    await tab.waitForFunction(() => new URL(location.href).searchParams.get('q') === 'Failed');
+    await tab.getByRole('button', { name: 'Xuất tệp' }).click();
+    const href = new URL(await tab.getByRole('link', { name: /^CSV/ }).getAttribute('href'), origin);
+    assert.equal(href.pathname, '/api/v1/hunt/export');
+    assert.equal(href.searchParams.get('q'), 'Failed');
+    assert.ok(Date.parse(href.searchParams.get('from')) < Date.parse(href.searchParams.get('to')));
+    await tab.close();
+  },
+  async 'hunt+: patterns and differences lead to events; before and after leads to neighbours'() {
+    const tab = await page('/hunt?q=Failed');
+    await tab.getByRole('link', { name: 'Phân tích' }).click();
+    await tab.getByRole('link', { name: 'Xem sự kiện' }).first().click();
+    await tab.waitForFunction(() => location.pathname === '/hunt' && /^Failed and "Failed password for/.test(new URL(location.href).searchParams.get('q')));
+    await tab.goto(`${origin}/hunt/analysis?tab=different`, { waitUntil: 'networkidle' });
+    await tab.getByRole('link', { name: '10.20.3.44' }).first().click();
+    await tab.waitForFunction(() => new URL(location.href).searchParams.get('q') === 'source.ip:10.20.3.44');
+    await rows(tab).first().click();
+    await tab.getByText('Trước và sau').click();
+    const first = query(tab).get('sel');
+    await tab.locator('aside ol button').first().click();
+    await tab.waitForFunction((old) => new URL(location.href).searchParams.get('sel') !== old, first);
+    await tab.close();
+  },
   async 'hunt: the histogram narrows the time'() {
     const tab = await page('/hunt');
     const box = await tab.locator('.histogram .u-over').boundingBox();

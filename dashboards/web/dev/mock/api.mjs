@@ -4,6 +4,7 @@ import { brief, channels, events, fields, incidents, iso, LABELS, oncall, rules,
 let loggedIn = true;
 let setupNeeded = false;
 const waits = new Map();
+const searches = [{ id: '1', name: 'Đăng nhập hỏng <img src=x>', q: 'Failed password', mode: 'search', from: '-7d', to: 'now', columns: ['user.name', 'source.ip', 'message'], shared: true, mine: false, owner: 'lan.tran', changed: '2026-11-01T00:00:00Z' }];
 const fail = (status, code, message, more = {}) => ({ status, body: { error: { code, message, request_id: 'req-7f3a19', ...more } } });
 const missing = () => fail(404, 'not_found', 'no such thing');
 
@@ -70,6 +71,25 @@ const routes = {
       const all = [...by].sort((x, y) => y[1] - x[1]), values = all.slice(0, 6).map(([value, n]) => ({ value, n }));
       return { field, label_vi: LABELS[field]?.[0], label_en: LABELS[field]?.[1], values, other: all.slice(6).reduce((n, [, c]) => n + c, 0) };
     }).filter((f) => f.values.length) };
+  },
+  'POST /hunt/patterns': (b) => {
+    const found = search(b.q, b.from, b.to), by = new Map();
+    found.forEach((e) => { const text = e.message.replace(/\S*\d\S*/g, '*'), one = by.get(text) ?? { text, count: 0, last: e.timestamp, id: e['event.id'], sample: e.message }; one.count += 1; one.first = e.timestamp; by.set(text, one); });
+    const all = [...by.values()].sort((x, y) => (b.rarest ? x.count - y.count : y.count - x.count));
+    return { patterns: all.slice(0, b.limit), distinct: all.length, rows: found.length, other: all.slice(b.limit).reduce((n, one) => n + one.count, 0), complete: true, reason: null, took_ms: 61 };
+  },
+  'POST /hunt/compare': (b) => {
+    const here = search(b.here.q, b.here.from, b.here.to), there = here.filter((e) => e['source.ip'] !== '10.20.3.44').slice(0, 800), count = (list, field, value) => list.filter((e) => (e[field] ?? null) === value).length;
+    const differences = ['source.ip', 'user.name', 'event.dataset', 'system.id', 'host.name'].flatMap((field) => [...new Set(here.map((e) => e[field] ?? null))].slice(0, 12).map((value) => ({ field: label(field), value: value === null ? null : String(value), here: count(here, field, value), there: count(there, field, value) })))
+      .map((one) => ({ ...one, score: Math.abs(one.here / here.length - one.there / Math.max(1, there.length)) })).sort((x, y) => y.score - x.score).slice(0, 30);
+    return { differences, here: here.length, there: there.length, fields: 64, crowded: ['source.port'], complete: true, reason: null };
+  },
+  'GET /searches': () => searches,
+  'POST /searches': (b) => { const one = { ...b, id: String(searches.length + 1), mine: true, owner: 'admin', changed: iso(Date.now()) }; searches.push(one); return one; },
+  'DELETE /searches/:id': (_, { id }) => (searches.splice(searches.findIndex((one) => one.id === id), 1), {}),
+  'GET /events/:id/around': (_, { id }) => {
+    const at = events.findIndex((e) => e['event.id'] === id), e = events[at], same = (list) => list.filter((x) => x['host.name'] === e['host.name']);
+    return e ? { by: 'host', value: e['host.name'], q: `host.name:"${e['host.name']}"`, before: same(events.slice(at + 1)).slice(0, 8).reverse(), after: same(events.slice(0, at)).slice(-8) } : missing();
   },
   'POST /hunt/paste': (b) => {
     const words = [...new Set(b.text.replace(/hxxp/gi, 'http').replace(/[[({](\.|dot)[\])}]/gi, '.').replace(/[[({](at)[\])}]/gi, '@').split(/[\s,;]+/).filter(Boolean))];

@@ -50,7 +50,7 @@ export const en: Messages = {
     count: 'Count',
   },
   pages: {
-    home: 'Home', hunt: 'Hunt', paste: 'Indicators', alerts: 'Alerts', incident: 'Incident', systems: 'Systems', system: 'Information system',
+    home: 'Home', hunt: 'Hunt', paste: 'Indicators', analysis: 'Analysis', alerts: 'Alerts', incident: 'Incident', systems: 'Systems', system: 'Information system',
     sources: 'Sources', rules: 'Rules', oncall: 'On-call', users: 'Accounts', firsthour: 'First hour', setup: 'First set-up',
     login: 'Log in', notfound: 'No such page',
   },
@@ -137,11 +137,20 @@ export const en: Messages = {
     event: 'Event', fields: 'Fields', raw: 'Original line', fieldSearch: 'Find a field', noRaw: 'There is no original line.', json: 'Copy JSON',
     copyLink: 'Copy link', linkCopied: 'Link copied, with absolute times', system: 'System', none: 'Not assigned to a system',
     resultTable: 'Result', completing: 'Field suggestions', toPaste: 'Look for indicators…',
+    toAnalysis: 'Analysis', showAround: 'Before and after', around: { host: 'Same host', sender: 'Same sender' },
+    saved: { title: 'Saved', none: 'No search is saved yet.', name: 'Name for this search', share: 'Share with everybody', shared: 'shared', remove: 'Remove the saved search' },
     export: { title: 'Export', formats: { csv: 'CSV (columns shown, and the line)', ndjson: 'NDJSON (all fields)', parquet: 'Parquet (all fields)' }, note: 'The whole result, however many rows. Every export is logged.' },
     live: {
       toggle: 'Live', hold: 'Hold', goOn: 'Go on', held: 'Held', waiting: 'Waiting for new events that match…', missed: (count) => `${s(count, 'event')} missed`,
       states: { off: 'Off', connecting: 'Connecting…', live: 'Live', lost: 'Connection lost, trying again…', ended: 'Ended' },
     },
+  },
+  analysis: {
+    lead: 'The events as a whole: lines of one make counted together, or what differs from another time.', patterns: 'Patterns', different: 'What is different?',
+    patternsOf: (count, rows) => `${s(count, 'pattern')} in ${s(rows, 'event')}`, other: (count) => `${s(count, 'event')} of patterns not listed here`,
+    order: 'Order', most: 'Most frequent', rarest: 'Rarest', pattern: 'Pattern', show: 'Show events',
+    differences: (count) => `${s(count, 'value')} with the largest difference`, against: 'Compare with', againsts: { before: 'Right before', day: 'The day before', week: 'The week before' },
+    here: 'Shown', there: 'Compared', field: 'Field', value: 'Value', same: 'Nothing differs much', crowded: (fields) => `too many values, compared in part: ${fields}`,
   },
   paste: {
     lead: 'Paste addresses, networks, domains, URLs, hashes, mail addresses; hxxp, [.], (dot), [at] are understood. All events and flows are searched.',

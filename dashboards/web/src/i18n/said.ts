@@ -23,6 +23,9 @@ const SAID: [RegExp, string][] = [
   [/^test$/, 'cảnh báo thử'],
   [/^this person has no channel to test$/, 'Tài khoản này chưa có kênh báo để thử.'],
   // limits of a question, indicators
+  [/^a saved search has a name of 1 to (\d+) characters$/, 'tên câu tìm đã lưu có từ 1 đến $1 ký tự'],
+  [/^a person keeps at most (\d+) searches; remove one first$/, 'mỗi người lưu được nhiều nhất $1 câu tìm; hãy xoá bớt'],
+  [/^too many exports are running$/, 'đang có quá nhiều lần xuất tệp'],
   [/^the server is stopping$/, 'máy chủ đang dừng'],
   [/^the rights of this account have changed; open the tail again$/, 'quyền của tài khoản đã đổi; hãy mở lại'],
   [/^the session has ended; log in again$/, 'phiên đăng nhập đã hết; hãy đăng nhập lại'],

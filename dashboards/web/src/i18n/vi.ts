@@ -50,7 +50,7 @@ export const vi = {
     count: 'Số lượng',
   },
   pages: {
-    home: 'Tổng quan', hunt: 'Săn tìm', paste: 'Dò chỉ báo', alerts: 'Cảnh báo', incident: 'Sự cố', systems: 'Hệ thống', system: 'Hệ thống thông tin',
+    home: 'Tổng quan', hunt: 'Săn tìm', paste: 'Dò chỉ báo', analysis: 'Phân tích', alerts: 'Cảnh báo', incident: 'Sự cố', systems: 'Hệ thống', system: 'Hệ thống thông tin',
     sources: 'Nguồn log', rules: 'Luật', oncall: 'Trực', users: 'Tài khoản', firsthour: 'Giờ đầu tiên', setup: 'Cài đặt lần đầu',
     login: 'Đăng nhập', notfound: 'Không có trang này',
   },
@@ -138,11 +138,20 @@ export const vi = {
     event: 'Sự kiện', fields: 'Trường', raw: 'Dòng gốc', fieldSearch: 'Tìm trường', noRaw: 'Không có dòng gốc.', json: 'Chép JSON',
     copyLink: 'Chép liên kết', linkCopied: 'Đã chép liên kết với thời gian tuyệt đối', system: 'Hệ thống', none: 'Chưa gán hệ thống',
     resultTable: 'Kết quả', completing: 'Gợi ý trường', toPaste: 'Dò chỉ báo…',
+    toAnalysis: 'Phân tích', showAround: 'Trước và sau', around: { host: 'Cùng máy', sender: 'Cùng địa chỉ gửi' },
+    saved: { title: 'Đã lưu', none: 'Chưa có câu tìm nào được lưu.', name: 'Đặt tên cho câu tìm này', share: 'Chia sẻ với mọi người', shared: 'đã chia sẻ', remove: 'Xoá câu tìm đã lưu' },
     export: { title: 'Xuất tệp', formats: { csv: 'CSV (cột đang hiện và dòng gốc)', ndjson: 'NDJSON (mọi trường)', parquet: 'Parquet (mọi trường)' }, note: 'Toàn bộ kết quả, không giới hạn số dòng. Mỗi lần xuất được ghi nhật ký.' },
     live: {
       toggle: 'Trực tiếp', hold: 'Giữ yên', goOn: 'Chạy tiếp', held: 'Đang giữ yên', waiting: 'Đang chờ sự kiện mới khớp câu tìm…', missed: (count: number) => `bỏ lỡ ${n(count)} sự kiện`,
       states: { off: 'Đã tắt', connecting: 'Đang kết nối…', live: 'Đang theo dõi trực tiếp', lost: 'Mất kết nối, đang thử lại…', ended: 'Đã ngừng theo dõi' },
     },
+  },
+  analysis: {
+    lead: 'Nhìn cả khối sự kiện: các dòng cùng mẫu được gom lại, hoặc tìm điều khác với một khoảng thời gian khác.', patterns: 'Mẫu dòng', different: 'Khác gì?',
+    patternsOf: (count: number, rows: number) => `${n(count)} mẫu trong ${n(rows)} sự kiện`, other: (count: number) => `${n(count)} sự kiện thuộc các mẫu không hiện ở đây`,
+    order: 'Thứ tự', most: 'Nhiều nhất', rarest: 'Hiếm nhất', pattern: 'Mẫu', show: 'Xem sự kiện',
+    differences: (count: number) => `${n(count)} giá trị khác nhau rõ nhất`, against: 'So với', againsts: { before: 'Ngay trước đó', day: 'Hôm trước', week: 'Tuần trước' },
+    here: 'Đang xem', there: 'So với', field: 'Trường', value: 'Giá trị', same: 'Không thấy điều gì khác đáng kể', crowded: (fields: string) => `quá nhiều giá trị, chỉ so một phần: ${fields}`,
   },
   paste: {
     lead: 'Dán địa chỉ, dải mạng, tên miền, URL, mã băm, thư điện tử; dạng hxxp, [.], (dot), [at] cũng được. Dò trong mọi sự kiện và luồng mạng.',

@@ -73,6 +73,12 @@ export const api = {
   facets: (body: { q: string; from: string; to: string; fields?: string[] }, signal?: Signal) =>
     call<T.Facets>('POST', '/hunt/facets', body, signal),
   paste: (body: { text: string; from: string; to: string }, signal?: Signal) => call<T.PasteAnswer>('POST', '/hunt/paste', body, signal),
+  patterns: (body: { q: string; from: string; to: string; limit?: number; rarest?: boolean }, signal?: Signal) => call<T.Patterns>('POST', '/hunt/patterns', body, signal),
+  compare: (body: Record<'here' | 'there', { q: string; from: string; to: string }>, signal?: Signal) => call<T.Comparison>('POST', '/hunt/compare', body, signal),
+  searches: (signal?: Signal) => call<T.SavedSearch[]>('GET', '/searches', undefined, signal),
+  saveSearch: (body: Pick<T.SavedSearch, 'name' | 'q' | 'mode' | 'from' | 'to' | 'columns' | 'shared'>) => call<T.SavedSearch>('POST', '/searches', body),
+  removeSearch: (search: string) => call<object>('DELETE', `/searches/${id(search)}`),
+  around: (event: string, n: number, signal?: Signal) => call<T.Around>('GET', `/events/${id(event)}/around?n=${n}`, undefined, signal),
   event: (event: string, signal?: Signal) => call<T.EventAnswer>('GET', `/events/${id(event)}`, undefined, signal),
   fields: (signal?: Signal) => call<T.Field[]>('GET', '/fields', undefined, signal),
 

@@ -24,6 +24,7 @@ export const ROUTES: Route[] = [
   { name: 'home', path: '/', load: () => import('$/pages/home/Home.svelte') },
   { name: 'hunt', path: '/hunt', load: () => import('$/pages/hunt/Hunt.svelte') },
   { name: 'paste', path: '/hunt/paste', load: () => import('$/pages/paste/Paste.svelte') },
+  { name: 'analysis', path: '/hunt/analysis', load: () => import('$/pages/analysis/Analysis.svelte') },
   { name: 'alerts', path: '/alerts', load: () => import('$/pages/alerts/Alerts.svelte') },
   { name: 'incident', path: '/incidents/:id', load: () => import('$/pages/incident/Incident.svelte') },
   { name: 'systems', path: '/systems', load: () => import('$/pages/systems/Systems.svelte') },

@@ -199,6 +199,52 @@ export interface PasteAnswer {
   took_ms: number;
 }
 
+/** POST /hunt/patterns {q, from, to, limit?, rarest?} */
+export interface Patterns {
+  patterns: { text: string; count: number; first: Time; last: Time; id: string; sample: string }[];
+  distinct: number;
+  rows: number;
+  other: number;
+  complete: boolean;
+  reason: string | null;
+  took_ms: number;
+}
+
+/** POST /hunt/compare {here, there} */
+export interface Comparison {
+  differences: { field: Column; value: string | null; here: number; there: number; score: number }[];
+  here: number;
+  there: number;
+  fields: number;
+  crowded: string[];
+  complete: boolean;
+  reason: string | null;
+}
+
+/** GET, POST /searches */
+export interface SavedSearch {
+  id: string;
+  name: string;
+  q: string;
+  mode: HuntMode;
+  from: string;
+  to: string;
+  columns: string[];
+  shared: boolean;
+  mine: boolean;
+  owner: string;
+  changed: Time;
+}
+
+/** GET /events/{id}/around */
+export interface Around {
+  by: 'host' | 'sender';
+  value: string;
+  q: string;
+  before: Row[];
+  after: Row[];
+}
+
 /** GET /events/{id} */
 export interface EventAnswer {
   event: Row;

@@ -4,8 +4,9 @@
 //! are the engine's: a heavy question cannot hold up the listeners and writers of the program.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc, PoisonError, RwLock, Weak,
+        Arc, Mutex, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, Ordering::Release},
     },
     time::{Duration, Instant},
@@ -59,6 +60,11 @@ use crate::{
 /// Stack of the engine's threads: planners walk trees recursively, see [`dialect::SQL_OPERATORS_MAX`].
 const STACK_BYTES: usize = 32 << 20;
 
+/// How the names of the program's own askers begin ([`Scope::internal`]).
+const PROGRAM: &str = "chieng:";
+/// Accounts whose turns are remembered while they ask nothing.
+const PERSONS_MAX: usize = 1_000;
+
 /// Where events come from: the store, or batches of a test.
 pub trait Source: Send + Sync + 'static {
     fn snapshot(&self) -> Arc<Snapshot>;
@@ -76,6 +82,8 @@ pub struct Engine {
     metadata: Arc<MetadataCache>,
     amendments: RwLock<Arc<Amendments>>,
     turns: Arc<Semaphore>,
+    /// Turns of each account that asked.
+    persons: Mutex<HashMap<String, Arc<Semaphore>>>,
     running: Arc<Running>,
     runtime: Option<Runtime>,
     /// Live tails have a thread of their own.
@@ -137,6 +145,7 @@ impl Engine {
             metadata: Arc::default(),
             amendments: RwLock::default(),
             turns: Arc::new(Semaphore::new(limits.concurrent.max(1))),
+            persons: Mutex::default(),
             running: Arc::default(),
             runtime: Some(runtime),
             tails: Some(tails),
@@ -218,7 +227,7 @@ impl Engine {
     ) -> Result<Rows> {
         let limits = limits.unwrap_or_else(|| self.limits.clone());
         let started = Instant::now();
-        let turn = if given.needs_turn { Some(self.turn(&limits).await?) } else { None };
+        let turn = if given.needs_turn { Some(self.turn(scope, &limits).await?) } else { None };
         let stats = Arc::new(ScanStats::default());
         let finished = Arc::new(AtomicBool::new(false));
         let (sender, batches) = mpsc::channel(4);
@@ -249,11 +258,33 @@ impl Engine {
         task.await.map_err(|_| vanished())?
     }
 
-    async fn turn(&self, limits: &Limits) -> Result<OwnedSemaphorePermit> {
-        match timeout(limits.wait, self.turns.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
+    /// Waits for a turn: first among the person's own, so that nobody has all turns of the engine, then among everybody's.
+    async fn turn(&self, scope: &Scope, limits: &Limits) -> Result<Turn> {
+        let both = async {
+            let own = match self.own_turns(&scope.actor) {
+                Some(turns) => Some(turns.acquire_owned().await.ok()?),
+                None => None,
+            };
+            Some(Turn { _own: own, _shared: self.turns.clone().acquire_owned().await.ok()? })
+        };
+        match timeout(limits.wait, both).await {
+            Ok(Some(turn)) => Ok(turn),
             _ => Err(Error::new(ErrorKind::Busy, "too many questions are running").hint("try again in a moment")),
         }
+    }
+
+    /// The turns of one account; `None` for the program's own work.
+    fn own_turns(&self, actor: &str) -> Option<Arc<Semaphore>> {
+        if actor.starts_with(PROGRAM) {
+            return None;
+        }
+        let mut all = self.persons.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= PERSONS_MAX {
+            // Whoever asks nothing has nothing to be held to.
+            all.retain(|_, turns| Arc::strong_count(turns) > 1);
+        }
+        let most = self.limits.concurrent.saturating_sub(1).max(1);
+        Some(all.entry(actor.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(most))).clone())
     }
 
     /// The tables of one asker over what they see.
@@ -335,6 +366,12 @@ pub(crate) struct Session {
     pub names: Tables,
 }
 
+/// A question's turn; given back when dropped.
+struct Turn {
+    _own: Option<OwnedSemaphorePermit>,
+    _shared: OwnedSemaphorePermit,
+}
+
 /// How a question is asked.
 pub(crate) struct Given {
     /// Over this instant instead of the present one.
@@ -364,12 +401,7 @@ struct Question {
 }
 
 impl Question {
-    async fn run(
-        self,
-        turn: Option<OwnedSemaphorePermit>,
-        tell: oneshot::Sender<Result<SchemaRef>>,
-        sender: mpsc::Sender<Result<RecordBatch>>,
-    ) {
+    async fn run(self, turn: Option<Turn>, tell: oneshot::Sender<Result<SchemaRef>>, sender: mpsc::Sender<Result<RecordBatch>>) {
         let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(self.limits.memory_bytes));
         let (registered, mut cancelled) = self.engine.running.register(pool.clone());
         let mut tell = Some(tell);

@@ -67,6 +67,22 @@ fn turns_are_bounded_and_come_back() {
     });
 }
 
+/// One person who asks all the time leaves a turn to the others, and to the program itself.
+#[test]
+fn nobody_has_all_turns() {
+    let world = world(Limits { concurrent: 2, wait: Duration::from_millis(50), ..Limits::default() });
+    run(async {
+        let first = world.engine.sql(&admin(), ENDLESS, None).await.unwrap();
+        assert_eq!(world.ask("SELECT 1").await.unwrap_err().kind, ErrorKind::Busy, "a second one of the same person");
+        let other = event::Scope { actor: "lan".to_owned(), ..admin() };
+        assert!(world.ask_as(&other, "SELECT 1").await.is_ok());
+        assert!(world.ask_as(&event::Scope::internal("rule"), "SELECT 1").await.is_ok());
+        drop(first);
+        wait_until(|| world.engine.running() == 0).await;
+        assert!(world.ask("SELECT 1").await.is_ok());
+    });
+}
+
 #[test]
 fn a_half_read_answer_can_be_left() {
     let world = world(Limits::default());

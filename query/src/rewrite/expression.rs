@@ -240,6 +240,10 @@ impl Rewriter<'_> {
         let arguments = match &mut function.args {
             FunctionArguments::None => 0,
             FunctionArguments::Subquery(_) => return Err(Error::denied(format!("a subquery as argument of {name}"))),
+            FunctionArguments::List(list) if name == "unnest" => {
+                self.stored_list(list, frame)?;
+                1
+            }
             FunctionArguments::List(list) => {
                 self.arguments(list, frame)?;
                 list.args.len()
@@ -256,6 +260,17 @@ impl Rewriter<'_> {
             self.match_everywhere(function, frame)?;
         }
         Ok(())
+    }
+
+    /// The one argument of `unnest`: a list field as it is stored. A list that a statement made could be long, and many rows of
+    /// it at once more than the memory holds, inside one kernel that nothing can stop.
+    fn stored_list(&mut self, list: &mut FunctionArgumentList, frame: &Frame<'_>) -> Result<()> {
+        let is_stored = match list.args.as_mut_slice() {
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))] => self.expr(expr, frame)?,
+            _ => false,
+        };
+        let hint = "unnest(related.ip)";
+        if is_stored { Ok(()) } else { Err(Error::denied("unnest takes one list field of events").hint(hint)) }
     }
 
     fn arguments(&mut self, list: &mut FunctionArgumentList, frame: &Frame<'_>) -> Result<()> {

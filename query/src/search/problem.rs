@@ -194,6 +194,7 @@ problems! {
     SequenceOfParts "sequence_of_parts" "sequence goes through events, not through parts of them: put it before expand" "sequence xét từng sự kiện, không xét từng phần: hãy đặt trước expand"
     BadPattern "bad_pattern" "this is no regular expression: {0}" "đây không phải biểu thức chính quy: {0}"
     NoGroup "no_group" "the pattern names no group: write (?<name>…) around the part to keep" "mẫu không đặt tên nhóm nào: hãy viết (?<tên>…) quanh phần cần lấy"
+    ExpandStored "expand_stored" "expand takes a list field of events, such as related.ip; {0} is none" "expand nhận một trường danh sách của sự kiện, như related.ip; {0} thì không phải"
     // expressions
     UnknownFunctionNear "unknown_function_near" "unknown function {0}; did you mean {1}?" "không có hàm {0}; có phải là {1}?"
     UnknownFunction "unknown_function" "unknown function {0}" "không có hàm {0}"

@@ -360,8 +360,8 @@ fn errors_of_commands_point_at_the_place() {
             list_not_here: related.ip is a list; use expand related.ip first, or =, in, ~ and like, which mean any element
             related.ip là danh sách; hãy dùng expand related.ip trước, hoặc =, in, ~, like (nghĩa là có một phần tử)
         a | expand «user.name»
-            needs_type: expand needs list, this is text
-            expand cần danh sách, đây là văn bản
+            expand_stored: expand takes a list field of events, such as related.ip; user.name is none
+            expand nhận một trường danh sách của sự kiện, như related.ip; user.name thì không phải
         a | rename user.name as «source.ip»
             already_there: there is already a field source.ip; give another name with as
             đã có trường source.ip; hãy đặt tên khác bằng as
@@ -440,4 +440,13 @@ fn usages_are_valid() {
         let text = format!("| stats {}", aggregate.usage);
         assert!(compile(&text, &Catalogue, &Window::default()).is_ok(), "{text}");
     }
+}
+
+/// The manual names every command, function and aggregate.
+#[test]
+fn the_manual_is_whole() {
+    let manual = include_str!("../../../docs/guide/en/searching.md");
+    let names = VERBS.iter().map(|verb| verb.name).chain(FUNCTIONS.iter().chain(AGGREGATES).map(|function| function.name));
+    let missing: Vec<&str> = names.filter(|name| !manual.contains(&format!("`{name}"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

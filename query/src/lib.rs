@@ -18,6 +18,7 @@
 
 mod amend;
 mod compare;
+mod complete;
 pub mod dialect;
 pub mod encode;
 mod engine;
@@ -45,6 +46,7 @@ mod view;
 
 pub use amend::{AMENDED, Amendment, Amendments};
 pub use compare::{Comparison, Difference, Selection};
+pub use complete::Completion;
 pub use engine::{Engine, Source};
 pub use error::{Error, ErrorKind, Place, Result};
 pub use hunt::{

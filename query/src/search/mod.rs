@@ -11,6 +11,7 @@
 //! After the conditions come commands, each behind a `|` ([`pipe`]); the fields that they name depend on those before.
 
 mod compile;
+pub(crate) mod complete;
 mod lexer;
 mod parse;
 pub(crate) mod pipe;
@@ -18,6 +19,7 @@ mod problem;
 
 pub use compile::{Compiled, Window, compile};
 pub(crate) use compile::{compile_with, conditions, name, quoted as sql_text, time as sql_time};
+pub use complete::{SUGGESTIONS_MAX, Suggestion, SuggestionKind};
 use parse::conditions as parse_conditions;
 pub use parse::{Comparison, Node, Value, parse};
 pub use pipe::{

@@ -363,3 +363,33 @@ fn statements_and_searches_are_bounded() {
     assert_eq!(compile("| sequence by user.name within 1h [a]*11").unwrap_err().problem.code(), "out_of_range");
     assert_eq!(compile(&format!("| where {}1", "-".repeat(500))).unwrap_err().problem.code(), "too_deep");
 }
+
+#[test]
+fn completion_tells_only_what_the_asker_may_see() {
+    let world = super::scope::world(rows(300, 45), &SYSTEMS);
+    run(async {
+        let texts = |list: Vec<crate::search::Suggestion>| list.into_iter().map(|one| one.text).collect::<Vec<_>>();
+        let values = async |scope: &Scope, text: &str| texts(world.engine.complete(scope, text, text.len()).await.suggestions);
+        let mut all = values(&admin(), "system.id:").await;
+        all.sort();
+        assert_eq!(all, ["finance", "mail", "portal", "unassigned"]);
+        assert_eq!(values(&admin(), "event.dataset:ng").await, ["nginx.access"]);
+        assert_eq!(values(&admin(), "| where event.dataset = ng").await, ["\"nginx.access\""]);
+        let owner = only(Role::Owner, &["portal"]);
+        assert_eq!(values(&owner, "system.id:").await, ["portal"]);
+        // Fields with personal values, or many, have none.
+        for field in ["user.name:", "source.ip:", "message:", "fortinet.level:"] {
+            assert!(values(&admin(), field).await.is_empty(), "{field}");
+        }
+        // Sender addresses are few, but an auditor sees no personal field at all.
+        let auditor = Scope { systems: Systems::All, ..only(Role::Auditor, &[]) };
+        for field in event::Field::all().filter(|field| field.definition().privacy != event::Privacy::None) {
+            assert!(values(&auditor, &format!("{}:", field.name())).await.is_empty(), "{}", field.name());
+        }
+        assert_eq!(values(&admin(), "failed | lookup al").await, ["alerts"]);
+        assert!(values(&owner, "failed | lookup sec").await.is_empty());
+        assert!(values(&admin(), "failed | lookup sec").await.contains(&"secrets".to_owned()));
+        let place = world.engine.complete(&admin(), "đăng | sta", "đăng | sta".len()).await;
+        assert_eq!((place.start, place.suggestions[0].text.as_str()), ("đăng | ".len(), "stats"));
+    });
+}

@@ -28,7 +28,7 @@ pub use expr::{Expr, Operator};
 pub use functions::{AGGREGATES, FUNCTIONS, Function};
 pub use lexer::Span;
 pub use plan::Shape;
-pub(crate) use plan::plan;
+pub(crate) use plan::{names_behind, plan};
 pub(crate) use read::read;
 pub use shape::Type;
 

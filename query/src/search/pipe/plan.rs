@@ -98,6 +98,16 @@ pub(crate) fn plan(node: &Node, stages: &[Placed], fields: &dyn Fields, window: 
     }
 }
 
+/// The fields that a command behind these stages would see.
+pub(crate) fn names_behind(stages: &[Placed], fields: &dyn Fields) -> Result<Vec<(String, Type)>> {
+    let window = Window::default();
+    let mut query = Query::new(fields, &window, Build::default(), &Node::All, None);
+    for placed in stages {
+        query.stage(placed)?;
+    }
+    Ok(query.columns.names())
+}
+
 impl<'f> Query<'f> {
     pub(super) fn new(fields: &'f dyn Fields, window: &'f Window, build: Build, node: &Node, extra: Option<&str>) -> Self {
         let mut select = Select::all_of("events");
@@ -394,12 +404,13 @@ impl<'f> Query<'f> {
 
     fn expand(&mut self, field: &Named) -> Result<()> {
         let holds = self.columns.find(field)?;
-        if !holds.is_list() {
-            return Err(field.span.error(Problem::NeedsType, [&"expand", &"list", &holds]));
+        // Lists that `values` made have their rows already.
+        if holds != Type::List {
+            return Err(field.span.error(Problem::ExpandStored, [&field.name]));
         }
         self.ready([field.name.as_str()]);
         let element = match self.fields.kind(&field.name) {
-            Some((event::Kind::Ip, true)) if holds == Type::List => Type::Ip,
+            Some((event::Kind::Ip, true)) => Type::Ip,
             _ => Type::Text,
         };
         self.assign(&field.name, format!("unnest({})", name(&field.name)), element);

@@ -24,7 +24,7 @@ use datafusion::{
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
         session_state::SessionStateBuilder,
     },
-    physical_plan::execute_stream,
+    physical_plan::{ExecutionPlan, execute_stream},
     prelude::SessionConfig,
     sql::parser::Statement,
 };
@@ -47,7 +47,7 @@ use crate::{
     export::EXPORTS_MAX,
     file::MetadataCache,
     flows, functions,
-    limits::{Limits, Running, resident_bytes},
+    limits::{Limits, Registered, Running, resident_bytes},
     mask::Masker,
     rewrite::{self, Tables},
     rows::{AbortOnDrop, Rows, vanished},
@@ -259,7 +259,7 @@ impl Engine {
     }
 
     /// Waits for a turn: first among the person's own, so that nobody has all turns of the engine, then among everybody's.
-    async fn turn(&self, scope: &Scope, limits: &Limits) -> Result<Turn> {
+    pub(crate) async fn turn(&self, scope: &Scope, limits: &Limits) -> Result<Turn> {
         let both = async {
             let own = match self.own_turns(&scope.actor) {
                 Some(turns) => Some(turns.acquire_owned().await.ok()?),
@@ -285,6 +285,35 @@ impl Engine {
         }
         let most = self.limits.concurrent.saturating_sub(1).max(1);
         Some(all.entry(actor.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(most))).clone())
+    }
+
+    /// The threads of the engine.
+    pub(crate) fn runtime(&self) -> Option<&Runtime> {
+        self.runtime.as_ref()
+    }
+
+    /// Puts a question on the list of those that the watch over memory may end.
+    pub(crate) fn register(&self, pool: Arc<dyn MemoryPool>) -> (Registered, oneshot::Receiver<Error>) {
+        self.running.register(pool)
+    }
+
+    /// A statement as a plan, with the session that runs it. To be called on the engine's threads, which have the stack for it.
+    pub(crate) async fn planned(
+        &self,
+        view: Arc<View>,
+        scope: &Arc<Scope>,
+        sql: &str,
+        limits: &Limits,
+        pool: Arc<dyn MemoryPool>,
+        stats: &Arc<ScanStats>,
+        narrow: Option<store::index::Question>,
+    ) -> Result<(Session, Arc<dyn ExecutionPlan>)> {
+        let statement = dialect::parse(sql)?;
+        let session = self.session(view, scope, limits, pool, stats, narrow)?;
+        let statement = rewrite::rewrite(statement, &session.names)?;
+        let plan = session.state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
+        let physical = session.state.create_physical_plan(&plan).await?;
+        Ok((session, physical))
     }
 
     /// The tables of one asker over what they see.
@@ -367,7 +396,7 @@ pub(crate) struct Session {
 }
 
 /// A question's turn; given back when dropped.
-struct Turn {
+pub(crate) struct Turn {
     _own: Option<OwnedSemaphorePermit>,
     _shared: OwnedSemaphorePermit,
 }
@@ -428,15 +457,13 @@ impl Question {
         tell: &mut Option<oneshot::Sender<Result<SchemaRef>>>,
         sender: &mpsc::Sender<Result<RecordBatch>>,
     ) -> Result<()> {
-        let statement = dialect::parse(&self.sql)?;
         let view = Arc::new(match &self.given.snapshot {
             Some(snapshot) => self.engine.view_of(snapshot, &self.scope),
             None => self.engine.view(&self.scope),
         });
-        let session = self.engine.session(view, &self.scope, &self.limits, pool, &self.stats, self.given.narrow.clone())?;
-        let statement = rewrite::rewrite(statement, &session.names)?;
-        let plan = session.state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
-        let physical = session.state.create_physical_plan(&plan).await?;
+        let narrow = self.given.narrow.clone();
+        let (session, physical) =
+            self.engine.planned(view, &self.scope, &self.sql, &self.limits, pool, &self.stats, narrow).await?;
         let mut stream = execute_stream(physical, session.state.task_ctx())?;
         if let Some(tell) = tell.take() {
             let _ = tell.send(Ok(stream.schema()));
@@ -456,7 +483,7 @@ fn threads(count: usize, name: &str) -> Result<Runtime> {
     runtime.map_err(|error| Error::failed(format!("failed to start the threads {name}: {error}")))
 }
 
-fn out_of_time(limits: &Limits) -> Error {
+pub(crate) fn out_of_time(limits: &Limits) -> Error {
     Error::new(ErrorKind::Limit, format!("the time limit of {} s was reached", limits.time.as_secs_f32()))
         .hint("narrow the time range or add a condition")
 }

@@ -24,6 +24,7 @@ pub mod encode;
 mod engine;
 mod error;
 pub mod export;
+mod explain;
 mod file;
 mod flows;
 pub mod functions;
@@ -49,6 +50,7 @@ pub use compare::{Comparison, Difference, Selection};
 pub use complete::Completion;
 pub use engine::{Engine, Source};
 pub use error::{Error, ErrorKind, Place, Result};
+pub use explain::{Explanation, Sentence};
 pub use hunt::{
     Before, Bucket, ColumnInfo, Facet, FacetsRequest, FieldInfo, Histogram, HistogramRequest, Hunt, HuntError, HuntRequest,
 };

@@ -208,6 +208,11 @@ impl EventsExec {
         ));
         Ok(Self { scan, partitions: dealt, properties, schema })
     }
+
+    /// What is scanned, for explanations.
+    pub(crate) fn scan(&self) -> &Scan {
+        &self.scan
+    }
 }
 
 impl fmt::Debug for EventsExec {

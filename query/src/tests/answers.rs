@@ -161,3 +161,54 @@ fn fields_are_listed_with_their_labels() {
     assert!(world.engine.compile(&admin(), "rare.key:7", &Window::default()).is_ok());
     fuzz_search(b"a or (b");
 }
+
+#[test]
+fn an_explanation_says_what_was_left_out_and_why() {
+    let world = World::new(rows(600, 8));
+    run(async {
+        let day = crate::encode::rfc3339(START + DAY / 4);
+        let told = async |scope: &event::Scope, sql: &str| {
+            let explanation = world.engine.explain(scope, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            assert!(explanation.complete);
+            assert!(explanation.sentences.iter().all(|one| !one.en.contains('{') && !one.vi.contains('{')), "{explanation:?}");
+            explanation.sentences
+        };
+        let figure = |told: &[crate::Sentence], code: &str| {
+            told.iter().find(|one| one.code == code).unwrap_or_else(|| panic!("{code}: {told:?}")).figures.clone()
+        };
+        let sql = format!(
+            "SELECT event.id FROM events WHERE timestamp < '{day}' AND event.dataset = 'sshd.auth' AND length(user.name) = 4"
+        );
+        let found = told(&admin(), &sql).await;
+        assert_eq!(figure(&found, "segments"), [18]);
+        assert!(figure(&found, "skipped_time")[0] >= 15, "{found:?}");
+        assert!(figure(&found, "skipped_dataset")[0] >= 2, "{found:?}");
+        let wanted = world.rows.iter().filter(|row| {
+            row.timestamp < START + DAY / 4
+                && row.dataset == "sshd.auth"
+                && row.user.as_ref().is_some_and(|user| user.chars().count() == 4)
+        });
+        assert_eq!(figure(&found, "rows")[1], wanted.count() as u64);
+        let of = |code: &str| found.iter().filter(|one| one.code == code).filter_map(|one| one.about.clone()).collect::<Vec<_>>();
+        assert_eq!(of("by_catalogue").len(), 2, "{found:?}");
+        assert!(of("computed").iter().any(|about| about.contains("length") || about.contains("char")), "{found:?}");
+        let found = told(&admin(), "SELECT count(*) FROM events").await;
+        assert!(found.iter().any(|one| one.code == "no_condition"));
+        let found = told(&admin(), "SELECT * FROM events WHERE match('failed') AND source.port > 70000").await;
+        assert!(
+            found.iter().any(|one| one.code == "by_index") && found.iter().any(|one| one.code == "by_statistics"),
+            "{found:?}"
+        );
+        assert!(figure(&found, "row_groups")[0] > 0);
+        // An auditor sees names masked, and an owner no figure that mixes systems.
+        let auditor = event::Scope { systems: event::Systems::All, ..super::world::only(event::Role::Auditor, &[]) };
+        let found = told(&auditor, "SELECT count(*) FROM events WHERE user.name = 'root'").await;
+        assert!(found.iter().any(|one| one.code == "masked"), "{found:?}");
+        let owner = super::world::only(event::Role::Owner, &["portal"]);
+        let found = told(&owner, "SELECT count(*) FROM events WHERE source.port = 22").await;
+        assert!(!found.iter().any(|one| matches!(one.code, "hot" | "row_groups" | "index_rows")), "{found:?}");
+        let mine = world.rows.iter().filter(|row| row.system == "portal").count() as u64;
+        assert!(figure(&found, "rows")[0] <= mine);
+        assert!(world.engine.explain(&admin(), "DROP TABLE events").await.is_err());
+    });
+}

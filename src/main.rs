@@ -46,6 +46,7 @@ fn on_runtime(command: Command) -> Result {
         match command {
             Command::Run(options) => cli::run::run(options).await,
             Command::Ingest(options) => cli::ingest::run(options).await,
+            Command::Store(command) => cli::store::run(command).await,
             Command::Query(options) => cli::query::run(options).await,
             Command::Demo(options) => cli::demo::run(options).await,
             Command::Parse(_) | Command::Rules(_) | Command::Validate(_) => Ok(()),

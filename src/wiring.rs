@@ -8,7 +8,8 @@
 //! the order of the data: listeners first, then the pipe, then the store.
 
 mod facts;
-mod retention;
+pub mod keeping;
+pub mod retention;
 mod tokens;
 
 use std::{
@@ -38,6 +39,7 @@ use crate::{
     pipe::{Knowledge, Pipe, Progress, Rules},
 };
 use facts::ProgramFacts;
+use keeping::StoreKeeping;
 pub use tokens::Tokens;
 
 /// A set-up token works for a day; a restart prints a new one.
@@ -69,6 +71,8 @@ pub struct Core {
     pub rules: Arc<RwLock<Arc<Rules>>>,
     pub rejected: Arc<RwLock<Vec<detect::Rejected>>>,
     pub progress: Arc<Progress>,
+    pub policy: Arc<retention::Policy>,
+    pub keeping: Arc<StoreKeeping>,
 }
 
 impl Core {
@@ -84,6 +88,7 @@ impl Core {
             wal_bytes_max: settings.store.wal_max.0,
             flush_bytes: settings.store.flush_size.0,
             flush_interval_ms: settings.store.flush_interval.0.as_millis() as u64,
+            cold: settings.store.cold.as_ref().map(keeping::cold_options).transpose()?,
             ..store::Options::default()
         };
         let opened = Store::open(options, clock.clone(), Arc::new(store::Disk)).await;
@@ -108,14 +113,20 @@ impl Core {
             .map_err(|error| Failure::of("failed to set up notifications", &error))?;
         let engine = engine(&settings, &store, &state)?;
         let (rules, rejected) = load_rules(&settings)?;
+        let knowledge: Arc<RwLock<Knowledge>> = Arc::default();
+        let policy = Arc::new(retention::Policy::new(settings.retention.clone(), knowledge.clone()));
+        let disk_max = settings.store.disk_max.map(|bytes| bytes.0);
+        let keeping = StoreKeeping::new(store.clone(), policy.clone(), clock.clone(), disk_max, settings.retention.warn_days);
         let core = Self {
+            policy,
+            keeping: Arc::new(keeping),
             clock,
             store,
             engine,
             responder,
             sources: Arc::new(sources),
             metrics: Arc::default(),
-            knowledge: Arc::default(),
+            knowledge,
             rules: Arc::new(RwLock::new(Arc::new(rules))),
             rejected: Arc::new(RwLock::new(rejected)),
             progress: Arc::default(),
@@ -137,9 +148,8 @@ impl Core {
 
     /// Flushes by size and age, applies retention, sweeps files, until stopped.
     fn maintenance(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
-        let policy = Arc::new(retention::Policy::new(self.settings.retention.clone(), self.knowledge.clone()));
         let (tell, told) = watch::channel(false);
-        let working = self.store.clone().run_maintenance(policy, told);
+        let working = self.store.clone().run_maintenance(self.policy.clone(), told);
         async move {
             tokio::pin!(working);
             tokio::select! {
@@ -148,6 +158,19 @@ impl Core {
             }
             let _ = tell.send(true);
             working.await;
+        }
+    }
+
+    /// Moves old segments to the cold store, until stopped.
+    fn moving(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+        let (tell, told) = watch::channel(false);
+        let store = self.store.clone();
+        async move {
+            tokio::select! {
+                () = store.run_cold(told) => stop.cancelled().await,
+                () = stop.cancelled() => {}
+            }
+            drop(tell);
         }
     }
 
@@ -189,6 +212,7 @@ async fn amendments(state: &State, register: &register::Snapshot) -> state::Resu
 
 fn engine(settings: &Settings, store: &Arc<Store>, state: &State) -> Result<Arc<Engine>> {
     let mut tables: Vec<Arc<dyn TableSource>> = state.response_tables();
+    tables.push(store.tombstones_table());
     tables.push(Arc::new(register::SystemsTable(state.clone())));
     tables.push(Arc::new(register::AssetsTable(state.clone())));
     tables.push(Arc::new(register::OrganisationsTable(state.clone())));
@@ -366,6 +390,8 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running>
         }
     });
     workers.spawn(core.maintenance(processing.clone()));
+    workers.spawn(core.moving(processing.clone()));
+    workers.spawn(keeping::watch(core.keeping.clone(), core.store.sink(), processing.clone()));
     let (responder, stop) = (core.responder.clone(), processing.clone());
     workers.spawn(async move { responder.run(stop.cancelled_owned()).await });
     workers.spawn(dashboards::api::scores::run(app, SCORES_EVERY, processing.clone()));
@@ -408,6 +434,7 @@ fn app(core: &Arc<Core>, addresses: &Addresses, facts: Arc<ProgramFacts>) -> Res
         sink: core.store.sink(),
         clock: core.clock.clone(),
         facts,
+        keeping: core.keeping.clone(),
         settings,
         passwords,
         scores: dashboards::api::scores::Cache::default(),

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use event::RawBatch;
+use event::{RawBatch, seam::Sink};
 use serde_json::{Value, json};
 
 use crate::{App, auth::Person, time::rfc3339};
@@ -36,6 +36,9 @@ pub enum Action {
     SenderAdopt,
     /// Events left as a file.
     Export,
+    /// A legal hold: from here on nothing that it covers is deleted.
+    HoldPlace,
+    HoldRelease,
 }
 
 impl Action {
@@ -57,6 +60,8 @@ impl Action {
             Self::RegisterImport => ("register.import", "configuration", "change"),
             Self::SenderAdopt => ("sender.adopt", "configuration", "change"),
             Self::Export => ("event.export", "database", "access"),
+            Self::HoldPlace => ("hold.place", "configuration", "creation"),
+            Self::HoldRelease => ("hold.release", "configuration", "deletion"),
         }
     }
 }
@@ -123,11 +128,15 @@ impl Line {
 
 /// Writes an audit event; resolves when it is durable or was refused.
 pub async fn record(app: &App, line: Line) {
-    let now = app.clock.now();
+    submit(&*app.sink, app.clock.now(), line).await;
+}
+
+/// The same without a server.
+pub async fn submit(sink: &dyn Sink, now: event::Micros, line: Line) {
     let record = line.record(now).to_string();
     let mut batch = RawBatch::new(SOURCE, None, now);
     batch.push(record.as_bytes());
-    if let Err(refused) = app.sink.submit(batch).await {
+    if let Err(refused) = sink.submit(batch).await {
         tracing::error!(error = %refused, record, "an audit event could not be stored");
     }
 }

@@ -109,6 +109,13 @@ impl Person {
         Err(ApiError::forbidden("your role may read incidents, not handle them"))
     }
 
+    pub fn need_holder(&self) -> Result<()> {
+        if self.scope.role.may_place_holds() {
+            return Ok(());
+        }
+        Err(ApiError::forbidden("legal holds are placed by administrators and analysts"))
+    }
+
     pub fn need_admin(&self) -> Result<()> {
         if self.scope.role.may_administer() {
             return Ok(());

@@ -19,9 +19,9 @@ use event::{
     seam::{Refused, Sink},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{App, api, error::Result};
+use crate::{App, api, error::Result, keeping};
 
 /// A batch is at most so large, its head included.
 const BATCH_BYTES_MAX: usize = 128 << 20;
@@ -32,6 +32,10 @@ pub fn router(app: App) -> Router {
         .route("/control/batch", post(batch))
         .route("/control/offset", get(offset))
         .route("/control/query", post(query))
+        .route("/control/holds", get(holds).post(place_hold))
+        .route("/control/holds/release", post(release_hold))
+        .route("/control/outlook", get(outlook))
+        .route("/control/sizes", get(sizes))
         .layer(DefaultBodyLimit::max(BATCH_BYTES_MAX))
         .with_state(app)
 }
@@ -46,6 +50,40 @@ struct Question {
 async fn query(State(app): State<App>, api::Body(question): api::Body<Question>) -> Result<Response> {
     let limits = crate::ask::generous(app.engine.limits());
     api::query::answer(&app, &Scope::internal("command"), &question.sql, question.format.as_deref(), Some(limits)).await
+}
+
+async fn holds(State(app): State<App>) -> Result<Json<Value>> {
+    Ok(Json(keeping::holds((&app).into(), &Scope::internal("command")).await?.into()))
+}
+
+/// Who sits at the command line, as the command says; it owns the data anyway.
+#[derive(Deserialize, Serialize)]
+pub struct Placing {
+    pub actor: String,
+    pub hold: keeping::HoldForm,
+}
+
+async fn place_hold(State(app): State<App>, api::Body(placing): api::Body<Placing>) -> Result<Json<Value>> {
+    Ok(Json(keeping::place((&app).into(), placing.hold, &placing.actor, None).await?))
+}
+
+#[derive(Deserialize, Serialize)]
+pub struct Releasing {
+    pub actor: String,
+    pub id: u64,
+    pub reason: String,
+}
+
+async fn release_hold(State(app): State<App>, api::Body(releasing): api::Body<Releasing>) -> Result<Json<Value>> {
+    Ok(Json(keeping::release((&app).into(), releasing.id, &releasing.actor, None, &releasing.reason).await?))
+}
+
+async fn outlook(State(app): State<App>) -> Result<Json<Value>> {
+    Ok(Json(keeping::outlook((&app).into(), &Scope::internal("command")).await?))
+}
+
+async fn sizes(State(app): State<App>) -> Result<Json<Value>> {
+    Ok(Json(keeping::sizes((&app).into(), &Scope::internal("command")).await?))
 }
 
 #[derive(Deserialize)]

@@ -19,6 +19,7 @@ pub mod control;
 mod embed;
 pub mod error;
 mod health;
+pub mod keeping;
 mod rows;
 pub mod serve;
 mod shape;
@@ -98,6 +99,7 @@ pub struct Parts {
     pub sink: Arc<dyn Sink>,
     pub clock: Arc<dyn Clock>,
     pub facts: Arc<dyn Facts>,
+    pub keeping: Arc<dyn keeping::Keeping>,
     pub settings: Settings,
     pub passwords: auth::Passwords,
     pub scores: api::scores::Cache,

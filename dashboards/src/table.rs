@@ -16,6 +16,8 @@ pub enum Access {
     Person,
     /// People who handle incidents.
     Handler,
+    /// People who may place a legal hold.
+    Holder,
     /// Administrators.
     Admin,
 }

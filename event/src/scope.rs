@@ -48,6 +48,11 @@ impl Role {
         self == Self::Admin
     }
 
+    /// Placing a legal hold only adds to what is kept; releasing one is for administrators.
+    pub fn may_place_holds(self) -> bool {
+        matches!(self, Self::Admin | Self::Analyst)
+    }
+
     pub fn may_handle_incidents(self) -> bool {
         matches!(self, Self::Admin | Self::Analyst | Self::Oncall)
     }

@@ -42,14 +42,19 @@ pub async fn run(options: Options) -> Result {
 }
 
 async fn files(options: &Options, settings: &Settings, sink: Arc<dyn Sink>) -> Result {
+    all(&options.paths, &options.source, settings, sink).await
+}
+
+/// Submits files one after the other; what is wrong inside one is told after everything readable was stored.
+pub async fn all(paths: &[PathBuf], source: &str, settings: &Settings, sink: Arc<dyn Sink>) -> Result {
     let parsers = |name: &str| parsers::by_name(name).is_some();
     let sources = ingest::Sources::from_settings(&settings.ingest, parsers)
         .map_err(|problems| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     let context =
         ingest::Context { sink: sink.clone(), clock: Arc::new(SystemClock), sources: Arc::new(sources), metrics: Arc::default() };
     let mut troubles = Vec::new();
-    for path in &options.paths {
-        let opened = tokio::task::block_in_place(|| IngestFile::open(path, &options.source, &context, &settings.ingest.files));
+    for path in paths {
+        let opened = tokio::task::block_in_place(|| IngestFile::open(path, source, &context, &settings.ingest.files));
         let file = match opened {
             Ok(file) => file,
             Err(error) => {

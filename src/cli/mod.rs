@@ -7,6 +7,7 @@ pub mod query;
 mod remote;
 pub mod rules;
 pub mod run;
+pub mod store;
 pub mod validate;
 
 use std::path::PathBuf;
@@ -31,6 +32,9 @@ pub enum Command {
     Validate(Config),
     /// Read files (plain, gzip, zstd, EVTX) into the store, each part once
     Ingest(ingest::Options),
+    /// Look after what is stored: legal holds, deletions, room on the disk
+    #[command(subcommand)]
+    Store(store::Command),
     /// Run one SELECT
     Query(query::Options),
     /// Show what the parsers make of lines on standard input

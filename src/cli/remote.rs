@@ -51,6 +51,28 @@ impl Remote {
             .hint("add a LIMIT, or ask for a shorter time"))
     }
 
+    /// Reads a JSON answer.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        Self::json(self.client.get(format!("http://chieng{path}"))).await
+    }
+
+    /// Sends JSON, reads a JSON answer.
+    pub async fn post(&self, path: &str, body: &impl serde::Serialize) -> Result<Value> {
+        let body = serde_json::to_vec(body).map_err(|error| Failure::of("failed to write the request", &error))?;
+        Self::json(self.client.post(format!("http://chieng{path}")).header("content-type", "application/json").body(body)).await
+    }
+
+    async fn json(request: reqwest::RequestBuilder) -> Result<Value> {
+        let failed = |error: reqwest::Error| Failure::of("failed to ask the running server", &error);
+        let response = request.send().await.map_err(failed)?;
+        let is_good = response.status().is_success();
+        let text = response.text().await.map_err(failed)?;
+        if !is_good {
+            return Err(refusal(&text));
+        }
+        serde_json::from_str(&text).map_err(|error| Failure::of("failed to read the server's answer", &error))
+    }
+
     pub fn sink(&self) -> Arc<dyn Sink> {
         Arc::new(self.clone())
     }

@@ -64,11 +64,51 @@ pub struct Store {
     pub flush_size: Bytes,
     /// … or when the oldest of them is so old.
     pub flush_interval: Span,
+    /// What the files of events may take in all, for the forecast; left out: what the disk has free.
+    pub disk_max: Option<Bytes>,
+    /// Where old files go; left out: they stay here.
+    pub cold: Option<Cold>,
+}
+
+/// The cold store: a folder on another disk, or a bucket.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cold {
+    /// `file:///folder`, or `s3://bucket/prefix` in a build with the feature `s3`.
+    pub url: String,
+    /// Files go when their newest event was received so long ago.
+    #[serde(default = "Cold::after")]
+    pub after: Span,
+    /// Bytes a second at most, to there and back.
+    #[serde(default = "Cold::bandwidth_max")]
+    pub bandwidth_max: Bytes,
+    /// Of a bucket: address of the server, where it is not Amazon's; `http://` is for a test only.
+    pub endpoint: Option<String>,
+    pub region: Option<String>,
+    /// By reference: `{ env = "…" }` or `{ file = "…" }`.
+    pub access_key: Option<ingest::settings::Secret>,
+    pub secret_key: Option<ingest::settings::Secret>,
+}
+
+impl Cold {
+    fn after() -> Span {
+        Span::secs(30 * 86_400)
+    }
+
+    fn bandwidth_max() -> Bytes {
+        Bytes::mib(20)
+    }
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { wal_max: Bytes::mib(8 << 10), flush_size: Bytes::mib(128), flush_interval: Span::secs(30) }
+        Self {
+            wal_max: Bytes::mib(8 << 10),
+            flush_size: Bytes::mib(128),
+            flush_interval: Span::secs(30),
+            disk_max: None,
+            cold: None,
+        }
     }
 }
 
@@ -112,11 +152,29 @@ pub struct Retention {
     pub months_by_level: [u32; 5],
     /// Never delete anything.
     pub keep_all: bool,
+    /// Days before a legal minimum breaks, or the disk is full, at which it is told.
+    pub warn_days: u32,
+    /// Longer rules for log classes; the longest rule that fits wins.
+    pub classes: Vec<ClassRule>,
+}
+
+/// One log class that is kept longer than the level asks, for example the logins of citizen services.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassRule {
+    /// `event.dataset` of the events.
+    pub class: String,
+    pub months: u32,
+    /// System codes; empty = all.
+    #[serde(default)]
+    pub systems: Vec<String>,
+    /// Which law or decision asks for it.
+    pub reason: String,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { months_by_level: [1, 1, 3, 6, 12], keep_all: false }
+        Self { months_by_level: [1, 1, 3, 6, 12], keep_all: false, warn_days: 60, classes: Vec::new() }
     }
 }
 
@@ -158,6 +216,10 @@ impl Settings {
         };
         if !is_plain(&self.server.node) {
             problems.push(problem("node", format!("server.node {:?} is not 1 to 16 of a–z and 0–9", self.server.node), None));
+        }
+        for rule in self.retention.classes.iter().filter(|rule| rule.months == 0 || rule.reason.trim().is_empty()) {
+            let message = format!("retention.classes: the rule of {:?} needs months above 0 and a reason", rule.class);
+            problems.push(problem("class", message, Some("name the law or decision that asks for it".into())));
         }
         for folder in self.detect.rules.iter().filter(|folder| !folder.exists()) {
             let hint = Some("detect.rules names folders of Sigma rules on this machine".to_owned());

@@ -79,6 +79,7 @@ impl Facts for ProgramFacts {
         metrics.push(plain("rule_matches_total", "Matches of rules.", true, count(&progress.matches)));
         let behind = count(&progress.published) - count(&progress.detected);
         metrics.push(plain("rule_lag_frames", "Log frames that are visible but not matched yet.", false, behind.max(0.0)));
+        metrics.extend(self.core.keeping.metrics());
         metrics.push(plain("queries_running", "Questions that run at this moment.", false, self.core.engine.running() as f64));
         metrics
     }
@@ -126,7 +127,7 @@ fn ingest_metrics(of: &ingest::Metrics, metrics: &mut Vec<Metric>) {
 }
 
 fn store_metrics(stats: &store::Stats, metrics: &mut Vec<Metric>) {
-    let numbers: [(&'static str, &'static str, bool, u64); 17] = [
+    let numbers: [(&'static str, &'static str, bool, u64); 21] = [
         ("buffer_size_bytes", "Bytes in the write-ahead log.", false, stats.wal_bytes),
         ("buffer_max_size_bytes", "Bytes that the log may grow to.", false, stats.wal_bytes_max),
         ("buffer_size_events", "Frames in the log that are not visible yet.", false, stats.frames_waiting),
@@ -142,6 +143,10 @@ fn store_metrics(stats: &store::Stats, metrics: &mut Vec<Metric>) {
         ("store_compaction_debt_segments", "Small files that wait for compaction.", false, stats.compaction_debt_segments),
         ("store_compaction_debt_rows", "Events in them.", false, stats.compaction_debt_rows),
         ("store_compaction_debt_bytes", "Bytes in them.", false, stats.compaction_debt_bytes),
+        ("store_cold_segments", "Files of events in the cold store.", false, stats.cold_segments),
+        ("store_cold_bytes", "Bytes in them.", false, stats.cold_bytes),
+        ("store_cold_moves_total", "Files moved to the cold store.", true, stats.cold_moves_total),
+        ("store_cold_failures_total", "Moves that failed and will be tried again.", true, stats.cold_failures_total),
         ("store_compactions_total", "Compactions done.", true, stats.compactions_total),
         ("store_compaction_failures_total", "Compactions that failed.", true, stats.compaction_failures_total),
     ];

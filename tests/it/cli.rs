@@ -101,3 +101,48 @@ fn query_prints_tables_json_and_csv_that_a_terminal_and_a_spreadsheet_survive() 
     let denied = site.chieng(&["query", "DROP TABLE events"]);
     assert!(!denied.status.success(), "{}", String::from_utf8_lossy(&denied.stdout));
 }
+
+#[test]
+fn a_hold_is_placed_listed_and_released_with_and_without_a_server() {
+    let site = Site::new("");
+    let run = |arguments: &[&str]| {
+        let output = site.chieng(arguments);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let (good, said, error) = run(&["store", "hold", "place", "--class", "sshd.auth", "--reason", "Case 12"]);
+    assert!(good && said == "hold 1 is in force\n", "{said}{error}");
+    let (good, _, error) = run(&["store", "hold", "place", "--system", "nobody", "--reason", "x"]);
+    assert!(!good && error.contains("the register has no system"), "{error}");
+
+    let server = site.start();
+    let (good, said, error) = run(&["store", "hold", "place", "--to", "2026-12-31T00:00:00Z", "--reason", "Case\u{1b}[2J 13"]);
+    assert!(!good && error.contains("control characters"), "{said}{error}");
+    let (good, said, error) = run(&["store", "hold", "place", "--to", "2026-12-31T00:00:00Z", "--reason", "Case 13"]);
+    assert!(good && said == "hold 2 is in force\n", "{said}{error}");
+    let (_, said, _) = run(&["store", "hold", "list"]);
+    assert!(
+        said.contains("1  all systems  sshd.auth  beginning … open") && said.contains("2  all systems  all classes"),
+        "{said}"
+    );
+    let (good, _, error) = run(&["store", "hold", "release", "1"]);
+    assert!(!good && error.contains("--reason"), "a release needs a reason: {error}");
+    let (good, said, error) = run(&["store", "hold", "release", "1", "--reason", "closed"]);
+    assert!(good && said == "hold 1 is released\n", "{said}{error}");
+    let (good, _, error) = run(&["store", "hold", "release", "1", "--reason", "again"]);
+    assert!(!good && error.contains("no hold in force"), "{error}");
+    wait_for("the audit events", || {
+        let sql = "SELECT count(*) FROM events WHERE event.action IN ('hold.place', 'hold.release')";
+        (site.count(sql) == 3).then_some(())
+    });
+    let (_, said, _) = run(&["store", "tombstones"]);
+    assert!(said.starts_with("deleted,system,class,rows,"), "{said}");
+    let (_, said, _) = run(&["store", "outlook", "--json"]);
+    let outlook: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert!(outlook["budget_bytes"].as_u64().is_some_and(|room| room > 0), "{said}");
+    server.stop();
+
+    let (_, said, _) = run(&["store", "hold", "list", "--all", "--json"]);
+    let holds: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((&holds[0]["released"]["reason"], &holds[1]["released"]), (&"closed".into(), &serde_json::Value::Null), "{said}");
+}

@@ -249,6 +249,14 @@ fn good_calls(
             Some(json!({ "address": "127.0.0.2", "system": "dvc", "asset_name": "web02", "reason": "sơ đồ mạng" })),
         ),
         ("post", "/oncall", "/oncall".into(), Some(oncall)),
+        (
+            "post",
+            "/holds",
+            "/holds".into(),
+            Some(json!({ "system": "dvc", "class": null, "from": "2026-01-01T00:00:00Z", "to": null, "reason": "vụ việc 12" })),
+        ),
+        ("post", "/holds/{id}/release", "/holds/1/release".into(), Some(json!({ "reason": "vụ việc đã khép" }))),
+        ("get", "/keeping", "/keeping".into(), none()),
         ("get", "/oncall", "/oncall".into(), none()),
         ("post", "/channels", "/channels".into(), Some(json!({ "kind": "email", "address": "quantri@tinh.example" }))),
         ("post", "/channels/test", "/channels/test".into(), Some(json!({ "channel": null }))),
@@ -401,6 +409,8 @@ async fn every_route_takes_and_answers_what_the_document_says() {
     for (method, path, url) in forbidden {
         assert_eq!(reader.call(method, path, url, None).await.status, 403, "{url}");
     }
+    let hold = json!({ "system": "dvc", "reason": "thử" });
+    assert_eq!(reader.call("post", "/holds", "/holds", Some(&hold)).await.status, 403, "an auditor places no hold");
     for (path, url) in [
         ("/events/{id}", "/events/x"),
         ("/events/{id}/around", "/events/x/around"),
@@ -473,6 +483,10 @@ async fn every_route_takes_and_answers_what_the_document_says() {
         ("/channels", "/channels", json!({ "kind": "webhook", "address": "http://127.0.0.1/x" })),
         ("/sources/adopt", "/sources/adopt", json!({ "address": "không phải", "system": "dvc", "reason": "x" })),
         ("/setup/source", "/setup/source", json!({ "kind": "fax" })),
+        ("/holds", "/holds", json!({ "system": "dvc", "reason": " " })),
+        ("/holds", "/holds", json!({ "system": "khong-co", "reason": "x" })),
+        ("/holds", "/holds", json!({ "from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z", "reason": "x" })),
+        ("/holds", "/holds", json!({ "from": "hôm qua", "reason": "x" })),
     ];
     for (path, url, body) in wrong {
         let answer = admin.call("post", path, url, Some(body)).await;
@@ -505,6 +519,7 @@ async fn every_route_takes_and_answers_what_the_document_says() {
             "/systems/{id}" => &["/assets/0", "/requirements/0", "/history/0", "/groups/0"],
             "/incidents/{id}" => &["/alerts/0/events/0", "/alerts/0/evidence/0", "/notifications/0", "/log/0", "/close_verdict"],
             "/rules" => &["/rules/0", "/rejected/0"],
+            "/keeping" => &["/holds/0/released/reason", "/outlook/budget_bytes"],
             "/sources" => &["/sources/0", "/unknown_senders/0", "/ledger/0", "/quarantine/0"],
             "/oncall" => &["/schedules/0/now/user", "/schedules/0/overrides/0", "/escalation/steps/1"],
             "/channels/test" => &["/attempts/0"],

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use state::incidents::{IncidentFilter, Status};
 
 use super::{scores, sources, systems};
-use crate::{App, ask, auth::Person, error::Result, time::rfc3339};
+use crate::{App, ask, auth::Person, error::Result, keeping, time::rfc3339};
 
 /// Lines of the attention list.
 const ATTENTION_MAX: usize = 12;
@@ -30,6 +30,7 @@ pub async fn show(State(app): State<App>, person: Person) -> Result<Json<Value>>
     let mut attention = incidents_to_see(&app, scope).await?;
     attention.extend(systems::attention(&of_scope, &voices));
     attention.extend(scores::attention(&app, &of_scope));
+    attention.extend(keeping::attention(&app, scope).await?);
     let (books, heard) = if scope.sees_all() {
         ways_in(&app, scope, &mut attention).await?
     } else {

@@ -7,6 +7,7 @@ pub mod first_hour;
 pub mod home;
 pub mod hunt;
 pub mod incidents;
+pub mod keeping;
 pub mod oncall;
 pub mod paste;
 pub mod patterns;
@@ -34,7 +35,7 @@ use crate::{
     App,
     error::{ApiError, Result},
     table::{
-        Access::{Admin, Handler, Open, Person},
+        Access::{Admin, Handler, Holder, Open, Person},
         Answer::{Also, Json, Nothing, Stream},
         Route,
     },
@@ -82,6 +83,9 @@ pub fn routes() -> Vec<Route> {
         route("GET", "/rules", Person, "Rules in force and files that were refused", &[], "", Json("Rules"), get(rules::list)),
         route("GET", "/sources", Person, "Sources, unknown senders, ledger, quarantine; for people who see all systems", &[], "", Json("Sources"), get(sources::show)),
         route("POST", "/sources/adopt", Admin, "Give an unknown sender to a system", &[], "{ address: text, system: text, asset_name?: text | null, reason: text }", Json("{ moved: integer, since: time }"), post(sources::adopt)),
+        route("GET", "/keeping", Person, "How long the disk lasts, legal holds, the newest deletions; as far as the asker sees", &[], "", Json("Keeping"), get(keeping::show)),
+        route("POST", "/holds", Holder, "Place a legal hold: nothing that it covers is deleted until it is released", &[], "{ system?: text | null, class?: text | null, from?: text | null, to?: text | null, reason: text }", Json("Hold"), post(keeping::place)),
+        route("POST", "/holds/{id}/release", Admin, "Release a legal hold, with a reason", &[], "{ reason: text }", Json("Hold"), post(keeping::release)),
         route("GET", "/oncall", Person, "Schedules and escalation", &[], "", Json("OnCall"), get(oncall::show)),
         route("POST", "/oncall", Admin, "Replace schedules and escalation, whole or not at all", &[], "OnCallChange", Json("OnCall"), post(oncall::replace)),
         route("GET", "/channels", Person, "Ways to reach people", &[], "", Json("[Channel]"), get(oncall::channels)),

@@ -296,6 +296,27 @@ const WALKS = {
     await tab.getByRole('heading', { name: 'Máy gửi lạ (1)' }).waitFor();
     await tab.close();
   },
+  async 'sources: a hold is placed and released, each with a reason; the record of deletions is there'() {
+    const tab = await page('/sources');
+    await tab.getByText('Đầy vào 04/02/2027').waitFor();
+    await tab.getByText('12/01/2027 (còn 50 ngày)').waitFor();
+    await tab.getByText('nginx.access').first().waitFor();
+    await tab.getByRole('button', { name: 'Đặt lệnh giữ' }).click();
+    const dialog = tab.locator('dialog');
+    await dialog.locator('select').selectOption('wan');
+    await dialog.getByLabel('Nhận từ').fill('hôm qua');
+    await dialog.getByRole('textbox', { name: 'Lý do' }).fill('Vụ việc 13');
+    await dialog.getByRole('button', { name: 'Đặt lệnh giữ' }).click();
+    await dialog.getByText('dd/mm/yyyy HH:mm').waitFor();
+    await dialog.getByLabel('Nhận từ').fill('01/11/2026 00:00');
+    await dialog.getByRole('button', { name: 'Đặt lệnh giữ' }).click();
+    await tab.getByRole('heading', { name: 'Lệnh giữ chứng cứ (2)' }).waitFor();
+    await tab.getByRole('button', { name: 'Gỡ', exact: true }).last().click();
+    await dialog.getByRole('textbox', { name: 'Lý do' }).fill('Đã khép');
+    await dialog.getByRole('button', { name: 'Gỡ', exact: true }).click();
+    await tab.getByRole('heading', { name: 'Lệnh giữ chứng cứ (1)' }).waitFor();
+    await tab.close();
+  },
   async 'first hour: from the device to the score'() {
     const tab = await page('/first-hour');
     await tab.locator('[data-device=fortigate]').click();

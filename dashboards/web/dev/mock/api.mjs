@@ -1,5 +1,5 @@
 // The mock of /api/v1 for development and screenshots: answers as src/lib/types.ts says. Never shipped.
-import { brief, channels, events, fields, incidents, iso, LABELS, oncall, rules, session, sources, systems, users } from './data.mjs';
+import { brief, channels, events, fields, incidents, iso, keeping, LABELS, oncall, rules, session, sources, systems, users } from './data.mjs';
 
 let loggedIn = true;
 let setupNeeded = false;
@@ -130,6 +130,12 @@ const routes = {
   'GET /alerts': () => incidents.flatMap((i) => i.alerts),
   'GET /rules': () => rules,
   'GET /sources': () => sources,
+  'GET /keeping': () => keeping,
+  'POST /holds': (b) => (keeping.holds.push({ ...b, id: keeping.holds.length + 1, placed_by: 'lan.tran', placed_at: iso(Date.now()), released: null }), keeping.holds.at(-1)),
+  'POST /holds/:id/release': (b, { id }) => {
+    const hold = keeping.holds.find((one) => String(one.id) === id && !one.released);
+    return hold ? Object.assign(hold, { released: { at: iso(Date.now()), by: 'lan.tran', reason: b.reason } }) : missing();
+  },
   'POST /sources/adopt': (b) => ((sources.unknown_senders = sources.unknown_senders.filter((s) => s.address !== b.address)), { moved: 1753, since: '2026-11-22T00:00:00Z' }),
   'GET /oncall': () => oncall,
   'POST /oncall': (b) => Object.assign(oncall, b),

@@ -123,6 +123,16 @@ export const incidents = Array.from({ length: 17 }, (_, i) => {
     notifications: ['high', 'critical'].includes(rule.level) ? [{ at: iso(first + MIN), channel: 'mail', person: 'Trần Thị Lan', result: 'sent', detail: '250 2.0.0 Ok' }, { at: iso(first + 2 * MIN), channel: 'webhook', person: 'Trực ca', result: 'failed', detail: 'connect timed out after 5 s' }] : [],
     log: [{ at: iso(first), actor: 'chieng', action: 'created', note: null }, ...(status !== 'open' ? [{ at: iso(first + 9 * MIN), actor: 'lan.tran', action: 'ack', note: 'Đang kiểm tra máy chủ.' }] : []), ...(status === 'closed' ? [{ at: iso(first + 80 * MIN), actor: 'lan.tran', action: 'close', note: 'Đã chặn địa chỉ, không có lần đăng nhập nào thành công.' }] : [])], close_verdict: status === 'closed' ? 'true_positive' : null };
 });
+export const keeping = {
+  outlook: {
+    at: iso(NOW), budget_bytes: 400e9, stored_bytes: 212e9, bytes_per_day: 2.6e9, full_on: '2027-02-04', days_left: 73, warn_days: 60,
+    systems: [['dvc', 3, 92e9, 1.1e9, 93, 93, '2026-08-22', null, null], ['taichinh', 4, 71e9, 0.9e9, 186, 186, '2026-06-01', '2027-01-12', 50], ['unassigned', null, 2e9, 0.02e9, 372, null, '2026-10-01', null, null]].map(([system, level, stored_bytes, bytes_per_day, keep_days, minimum_days, oldest, breaks_on, days_left]) => ({ system, name: systems.find((s) => s.id === system)?.name ?? null, level, stored_bytes, bytes_per_day, keep_days, minimum_days, rule_short: false, oldest, breaks_on, days_left })),
+  },
+  holds: [{ id: 1, system: 'dvc', class: null, from: iso(NOW - 40 * 24 * HOUR), to: null, reason: 'Công văn 112/CAT-ANM, vụ việc SC-12', placed_by: 'lan.tran', placed_at: iso(NOW - 5 * 24 * HOUR), released: null }],
+  deletions: [{ at: iso(NOW - 3 * HOUR), system: 'dvc', class: 'nginx.access', rows: 181_204, ingested_from: iso(NOW - 94 * 24 * HOUR), ingested_to: iso(NOW - 93.96 * 24 * HOUR), segment: '20260821T03-1-2-l1', checksum: '9f'.repeat(32), actor: 'chieng:retention', reason: 'outlived the longest rule of its systems (months by level 1–5: 1, 1, 3, 6, 12)' }],
+  deletions_total: 1, may: { place: true, release: true },
+};
+
 export const sources = {
   sources: [['syslog-udp', 'syslog_udp', '0.0.0.0:514', 41, 'ok', 12], ['syslog-tcp', 'syslog_tcp', '0.0.0.0:601', 18, 'ok', -40], ['http-winlogbeat', 'http', '/ingest/v1/winlogbeat', 23, 'ok', 800], ['quan-trac', 'syslog_udp', '0.0.0.0:5514', 2, 'skewed', -93_600_000], ['phananh', 'http', '/ingest/v1/phananh', 1, 'silent', null]].map(([name, kind, address, senders, status, skew]) => ({ name, kind, address, senders, events_24h: status === 'silent' ? 0 : 12_000 + senders * 5137, last_event: status === 'silent' ? iso(NOW - 31 * HOUR) : iso(NOW - 2000), silent: status === 'silent', parsers: kind === 'http' ? ['winlogbeat'] : ['sshd', 'nginx_access', 'fortigate'], quarantined: Math.floor(rnd() * 60), refused: Math.floor(rnd() * 9), skew_ms: skew, status, detail: null })),
   unknown_senders: [{ address: '10.44.7.19', source: 'syslog-udp', first_seen: iso(NOW - 5 * HOUR), last_seen: iso(NOW - MIN), events: 1842, sample: '<134>Nov 23 16:44:02 KHO-SW01 %LINK-3-UPDOWN: Interface Gi1/0/3, changed state to down' }, { address: '203.0.113.200', source: 'syslog-udp', first_seen: iso(NOW - 2 * HOUR), last_seen: iso(NOW - 20 * MIN), events: 7, sample: HOSTILE[0] }],

@@ -212,6 +212,14 @@ export const en: Messages = {
     adoptHint: 'Applies to events received before, too; who adopted it and when is recorded.',
     ledger: 'Ledger by source', quarantine: 'Quarantine', quarantineLead: 'Records that no parser understood; the original line is kept.', noQuarantine: 'No record is in quarantine.', line: 'Original line', none: 'No source is configured.', addSource: 'Connect the first device',
   },
+  keeping: {
+    room: 'Room and retention', stored: (bytes, room, rate) => `${bytes} stored of ${room}, ${rate} more a day.`, fullOn: (day, left) => `Full on ${day} (${s(left, 'day')} left).`, neverFull: 'With the present rules the disk suffices.',
+    bytes: 'Stored', perDay: 'A day', rule: 'Rule', minimum: 'Legal minimum', oldest: 'Oldest', breaks: 'Minimum breaks', days: (count) => s(count, 'day'), forEver: 'for ever', ruleShort: 'The rule is shorter than the minimum', breaksOn: (day, left) => `${day} (${s(left, 'day')} left)`, enough: 'no', nothing: 'Nothing is in files yet.',
+    holds: 'Legal holds', holdsLead: 'What is held never expires until the hold is released.', noHolds: 'No hold is in force.', place: 'Place a hold', release: 'Release', releaseTitle: (id) => `Release hold ${n(id)}`, showReleased: 'Released ones too', number: 'No.',
+    class: 'Log class', span: 'Received', placedBy: 'Placed by', allSystems: 'all systems', allClasses: 'all classes', from: 'Received from', to: 'To', classHint: 'The value of event.dataset; empty is every class.', spanHint: 'Empty is open; Viet Nam time.', badTime: 'A time is written dd/mm/yyyy HH:mm.',
+    reasonHint: 'Who asks and for which case. It is kept for good.', releaseHint: 'After the release the next run of retention may delete this data.', releasedBy: (by, reason) => `Released by ${by}: ${reason}`,
+    deletions: 'Record of deletions', deletionsLead: 'Each deletion leaves a line for each system; the whole list: chieng store tombstones.', noDeletions: 'Nothing was deleted yet.',
+  },
   rules: {
     lead: 'Sigma rules that run, rules that are blind, files that were rejected.', title: 'Rule', level: 'Level', status: 'Status', source: 'Log source', matches: 'Matches', last: 'Last match', author: 'Author', path: 'File',
     data: 'Data', blind: 'Blind', blindWhy: 'A blind rule lacks data', sees: 'Has data', statuses: { stable: 'stable', test: 'test', experimental: 'experimental', deprecated: 'deprecated', unsupported: 'unsupported' }, search: 'Name, file or tag', onlyBlind: 'Blind only', onlyMatched: 'Matched only',

@@ -213,6 +213,14 @@ export const vi = {
     adoptHint: 'Áp dụng cho cả các sự kiện đã nhận trước đó; việc nhận được ghi ngày và người làm.',
     ledger: 'Sổ cân đối theo nguồn', quarantine: 'Cách ly', quarantineLead: 'Bản ghi không bộ đọc nào hiểu; dòng gốc được giữ nguyên.', noQuarantine: 'Không có bản ghi nào bị cách ly.', line: 'Dòng gốc', none: 'Chưa cấu hình nguồn nào.', addSource: 'Nối thiết bị đầu tiên',
   },
+  keeping: {
+    room: 'Dung lượng và thời gian lưu', stored: (bytes: string, room: string, rate: string) => `Đang giữ ${bytes} trên ${room}, mỗi ngày thêm ${rate}.`, fullOn: (day: string, left: number) => `Đầy vào ${day} (còn ${n(left)} ngày).`, neverFull: 'Theo lịch lưu hiện tại, ổ đĩa đủ dùng.',
+    bytes: 'Đang giữ', perDay: 'Mỗi ngày', rule: 'Lịch lưu', minimum: 'Tối thiểu theo cấp độ', oldest: 'Cũ nhất', breaks: 'Thiếu tối thiểu', days: (count: number) => `${n(count)} ngày`, forEver: 'mãi mãi', ruleShort: 'Lịch lưu ngắn hơn mức tối thiểu', breaksOn: (day: string, left: number) => `${day} (còn ${n(left)} ngày)`, enough: 'không', nothing: 'Chưa có gì được lưu thành tệp.',
+    holds: 'Lệnh giữ chứng cứ', holdsLead: 'Dữ liệu bị giữ không bao giờ hết hạn cho tới khi lệnh được gỡ.', noHolds: 'Không có lệnh giữ nào đang hiệu lực.', place: 'Đặt lệnh giữ', release: 'Gỡ', releaseTitle: (id: number) => `Gỡ lệnh giữ ${n(id)}`, showReleased: 'Cả lệnh đã gỡ', number: 'Số',
+    class: 'Loại nhật ký', span: 'Thời gian nhận', placedBy: 'Người đặt', allSystems: 'mọi hệ thống', allClasses: 'mọi loại', from: 'Nhận từ', to: 'Đến', classHint: 'Giá trị event.dataset; bỏ trống là mọi loại.', spanHint: 'Bỏ trống là không giới hạn; giờ Việt Nam.', badTime: 'Thời gian phải có dạng dd/mm/yyyy HH:mm.',
+    reasonHint: 'Ai yêu cầu, vì vụ việc nào. Được lưu vĩnh viễn.', releaseHint: 'Sau khi gỡ, lần xoá theo lịch kế tiếp có thể xoá dữ liệu này.', releasedBy: (by: string, reason: string) => `Đã gỡ bởi ${by}: ${reason}`,
+    deletions: 'Biên bản xoá', deletionsLead: 'Mỗi lần xoá theo lịch để lại một dòng cho từng hệ thống; toàn bộ: chieng store tombstones.', noDeletions: 'Chưa xoá gì.',
+  },
   rules: {
     lead: 'Luật Sigma đang chạy, luật mù và tệp bị từ chối.', title: 'Luật', level: 'Mức', status: 'Trạng thái', source: 'Nguồn áp dụng', matches: 'Số lần khớp', last: 'Khớp gần nhất', author: 'Tác giả', path: 'Tệp',
     data: 'Dữ liệu', blind: 'Mù', blindWhy: 'Luật mù: thiếu dữ liệu', sees: 'Có dữ liệu', statuses: { stable: 'ổn định', test: 'thử nghiệm', experimental: 'thí nghiệm', deprecated: 'bỏ dần', unsupported: 'không hỗ trợ' } as Record<string, string>, search: 'Tên, tệp hoặc nhãn', onlyBlind: 'Chỉ luật mù', onlyMatched: 'Chỉ luật đã khớp',

@@ -100,6 +100,9 @@ export const api = {
 
   rules: (signal?: Signal) => call<T.Rules>('GET', '/rules', undefined, signal),
   sources: (signal?: Signal) => call<T.Sources>('GET', '/sources', undefined, signal),
+  keeping: (signal?: Signal) => call<T.Keeping>('GET', '/keeping', undefined, signal),
+  placeHold: (body: { system: string | null; class: string | null; from: string | null; to: string | null; reason: string }) => call<T.Hold>('POST', '/holds', body),
+  releaseHold: (id: number, reason: string) => call<T.Hold>('POST', `/holds/${id}/release`, { reason }),
   adopt: (body: { address: string; system: string; asset_name?: string; reason: string }) => call<{ moved: number; since: string }>('POST', '/sources/adopt', body),
 
   onCall: (signal?: Signal) => call<T.OnCall>('GET', '/oncall', undefined, signal),

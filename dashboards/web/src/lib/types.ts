@@ -481,6 +481,50 @@ export interface Sources {
   quarantine: { id: string; time: Time; source: string; reason: string; line: string }[];
 }
 
+// GET /keeping, POST /holds, POST /holds/{id}/release
+export interface Hold {
+  id: number;
+  /** null = all, or open. */
+  system: string | null;
+  class: string | null;
+  from: Time | null;
+  to: Time | null;
+  reason: string;
+  placed_by: string;
+  placed_at: Time;
+  released: { at: Time; by: string; reason: string } | null;
+}
+
+export interface Keeping {
+  outlook: {
+    at: Time;
+    /** null = outside the scope. */
+    budget_bytes: number | null;
+    stored_bytes: number | null;
+    bytes_per_day: number | null;
+    full_on: string | null;
+    days_left: number | null;
+    warn_days: number;
+    systems: {
+      system: string;
+      name: string | null;
+      level: number | null;
+      stored_bytes: number;
+      bytes_per_day: number;
+      keep_days: number | null;
+      minimum_days: number | null;
+      rule_short: boolean;
+      oldest: string | null;
+      breaks_on: string | null;
+      days_left: number | null;
+    }[];
+  };
+  holds: Hold[];
+  deletions: { at: Time; system: string; class: string; rows: number; ingested_from: Time; ingested_to: Time; segment: string; checksum: string; actor: string; reason: string }[];
+  deletions_total: number;
+  may: { place: boolean; release: boolean };
+}
+
 // POST /sources/adopt {address, system, asset_name?, reason} → {moved, since}: past events that move with the sender
 
 // ---------------------------------------------------------------- on-call

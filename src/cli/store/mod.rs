@@ -1,0 +1,34 @@
+//! `chieng store …`: what is kept, why, and for how long. Asked of the running server, or done on the store itself when there
+//! is none.
+
+mod hold;
+mod outlook;
+mod tombstones;
+
+use clap::Subcommand;
+
+use crate::failure::Result;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Legal holds: what must not be deleted until somebody releases it
+    #[command(subcommand)]
+    Hold(hold::Command),
+    /// Print the record of deletions, whole
+    Tombstones(tombstones::Options),
+    /// Say how long the disk lasts and when a legal minimum would break
+    Outlook(outlook::Options),
+}
+
+pub async fn run(command: Command) -> Result {
+    match command {
+        Command::Hold(command) => hold::run(command).await,
+        Command::Tombstones(options) => tombstones::run(options).await,
+        Command::Outlook(options) => outlook::run(options).await,
+    }
+}
+
+/// A text for a terminal: control characters are shown, not obeyed.
+fn shown(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect()
+}

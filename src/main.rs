@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod failure;
 mod pipe;
+mod sizing;
 mod wiring;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn on_runtime(command: Command) -> Result {
             Command::Run(options) => cli::run::run(options).await,
             Command::Ingest(options) => cli::ingest::run(options).await,
             Command::Store(command) => cli::store::run(command).await,
+            Command::Doctor(options) => cli::doctor::run(options).await,
             Command::Query(options) => cli::query::run(options).await,
             Command::Demo(options) => cli::demo::run(options).await,
             Command::Parse(_) | Command::Rules(_) | Command::Validate(_) => Ok(()),

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod demo;
+pub mod doctor;
 pub mod ingest;
 pub mod parse;
 pub mod query;
@@ -35,6 +36,8 @@ pub enum Command {
     /// Look after what is stored: legal holds, deletions, room on the disk
     #[command(subcommand)]
     Store(store::Command),
+    /// Say what this installation needs: disk, cores, memory
+    Doctor(doctor::Options),
     /// Run one SELECT
     Query(query::Options),
     /// Show what the parsers make of lines on standard input

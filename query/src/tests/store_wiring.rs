@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use event::{Micros, seam::Clock};
-use store::{Disk, Options, Processed, Store};
+use store::{ColdOptions, Disk, Options, Processed, Store};
 
 use super::world::{admin, batches, first_column, rows, run};
 use crate::{Engine, Limits};
@@ -17,10 +17,17 @@ impl Clock for Fixed {
 }
 
 #[test]
-fn the_store_answers_the_same_hot_flushed_and_compacted() {
+fn the_store_answers_the_same_hot_flushed_compacted_and_moved_away() {
     let dir = tempfile::tempdir().unwrap();
     // So small a limit that compaction does not wait for the end of the hour.
-    let options = Options { dir: dir.path().join("data"), compact_rows: 1, ..Options::default() };
+    let cold = ColdOptions {
+        url: format!("file://{}", dir.path().join("cold").display()),
+        // A day ahead: everything is old enough.
+        after: -86_400_000_000,
+        bytes_per_second_max: u64::MAX,
+        options: Vec::new(),
+    };
+    let options = Options { dir: dir.path().join("data"), compact_rows: 1, cold: Some(cold), ..Options::default() };
     run(async {
         let store = Store::open(options, Arc::new(Fixed), Arc::new(Disk)).await.unwrap();
         let mut batch = event::RawBatch::new("test", None, super::world::START);
@@ -61,6 +68,20 @@ fn the_store_answers_the_same_hot_flushed_and_compacted() {
             assert_eq!(ask(sql).await, *before, "{sql}");
         }
         assert!(!ask("SELECT sum(received) FROM ledger").await.is_empty());
+        drop(engine);
+        while store.move_cold_once().await.unwrap().is_some() {}
+        drop(snapshot);
+        store.sweep().await;
+        let moved = store.snapshot();
+        let away: Vec<_> = moved.segments.iter().filter(|segment| segment.cold.is_some()).collect();
+        assert!(!away.is_empty() && away.iter().all(|segment| !segment.path.exists()));
+        // An engine that has nothing cached.
+        let engine = Engine::new(store.clone(), vec![], Limits::default(), [1; 32]).unwrap();
+        let ask =
+            async |sql: &str| first_column(&engine.sql(&admin(), sql, None).await.unwrap().collect().await.unwrap().batches);
+        for (sql, before) in questions.iter().zip(&hot) {
+            assert_eq!(ask(sql).await, *before, "{sql}");
+        }
         drop(engine);
         store.close().await.unwrap();
     });

@@ -7,6 +7,8 @@ mod tombstones;
 
 use clap::Subcommand;
 
+pub(super) use hold::at_desk;
+
 use crate::failure::Result;
 
 #[derive(Subcommand)]

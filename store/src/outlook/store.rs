@@ -15,9 +15,10 @@ use crate::{
     store::blocking,
 };
 
-/// The rate is that of so many days, or of the store's age when it is younger.
+/// The rate is that of so many days, or of the store's age when it is younger; of a day at least, so that the first hour of a
+/// new server, when old files are read in, raises no alarm.
 const RATE_SPAN: Micros = 7 * DAY;
-const RATE_SPAN_MIN: Micros = DAY / 24;
+const RATE_SPAN_MIN: Micros = DAY;
 /// Segments that are measured for the weights of classes.
 const SAMPLE_MAX: usize = 24;
 

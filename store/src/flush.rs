@@ -304,8 +304,8 @@ impl Store {
                     compaction = Some(tokio::spawn(Arc::clone(&self).compact_and_tell()));
                 }
             }
-            if let Err(error) = self.close_root(false).await
-                && Instant::now() >= retry_at
+            if Instant::now() >= retry_at
+                && let Err(error) = self.close_root(false).await
             {
                 tracing::error!(error = error.chain(), "failed to sign a root of the proof");
                 retry_at = Instant::now() + Duration::from_secs(5);

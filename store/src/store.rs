@@ -123,6 +123,7 @@ impl Store {
         let keeper =
             blocking("opening the proof", move || Keeper::open(&at.dir, &at.node, proof_storage, cursor.as_deref(), through))
                 .await?;
+        let keeper = crate::proof::begin(keeper, &*catalogue, clock.now()).await?;
 
         let ledger = Arc::new(Ledger::new(loaded.through));
         let (through, settings) = (loaded.through, options.wal_settings(wal_dir, loaded.salt));
@@ -156,7 +157,7 @@ impl Store {
             moving: Semaphore::new(1),
             cold_log: Mutex::default(),
             stopping: AtomicBool::new(false),
-            keeper: Arc::new(keeper),
+            keeper,
             segments_missing,
             orphans_removed,
             options,

@@ -190,12 +190,12 @@ impl Export {
             });
             let has_blocks =
                 wanted.range(segment.sequences.0 + 1..).next().is_some_and(|(_, (after, _))| *after < segment.sequences.1);
-            if !has_system || !has_blocks || !self.is_in_span(segment.ingested) {
+            // A block may begin before the span or end behind it, by less than an hour.
+            let near = |(from, to): (Micros, Micros)| self.is_in_span((from - proof::HOUR, to + proof::HOUR));
+            if !has_system || !has_blocks || !near(segment.ingested) {
                 continue;
             }
             let file = SegmentFile::open(segment)?;
-            // A leaf may reach beyond the span, by less than an hour.
-            let near = |span: (Micros, Micros)| self.is_in_span((span.0 - proof::HOUR, span.1 + proof::HOUR));
             let groups: Vec<usize> = file.groups().iter().filter(|group| near(group.ingested)).map(|group| group.at).collect();
             each(segment, &file, &groups)?;
         }

@@ -123,14 +123,26 @@ impl Keeper {
             fs::write(&path, public).map_err(Error::file("write the public key", &path))?;
         }
         storage.sync_dir(&dir).map_err(Error::file("sync the proof folder", &dir))?;
-        let names = journal::list(&dir)?;
+        let listed = storage.list(&dir).map_err(Error::file("list", &dir))?;
+        let mut names: Vec<JournalName> = listed.iter().filter_map(|name| JournalName::parse(name)).collect();
+        names.sort();
         let mut broken = None;
         let committed = match cursor {
             None => {
-                let number_min = names.iter().map(|name| name.number).max().unwrap_or(0) + 1;
+                let (mut number_min, mut broken) = (1, None);
+                for name in &names {
+                    let path = dir.join(name.file());
+                    if proves_nothing(&storage.read(&path).map_err(Error::file("read the journal", &path))?) {
+                        // The very first step died before its commit.
+                        storage.remove(&path).map_err(Error::file("remove an uncommitted journal", &path))?;
+                    } else {
+                        number_min = number_min.max(name.number + 1);
+                        broken = Some(format!("the catalogue does not know of {}", name.file()));
+                    }
+                }
                 let key = key.verifying_key().to_bytes();
                 let cursor = Cursor { through, root_through: through, key, ..Cursor::default() };
-                State { cursor, position: Position::default(), start: Some(Fresh { number_min, broken: None }) }
+                State { cursor, position: Position::default(), start: Some(Fresh { number_min, broken }) }
             }
             Some(text) => {
                 let cursor = Cursor::parse(text)?;
@@ -183,6 +195,14 @@ impl Keeper {
             inner.file = Some(pending.file);
         }
         happened
+    }
+
+    /// Begins the first journal, or the one after a broken one; does nothing where a journal goes on. Blocking.
+    pub fn start(&self, now: Micros) -> Result<Option<String>> {
+        if locked(&self.inner).committed.start.is_none() {
+            return Ok(None);
+        }
+        self.step(now)?.finish()
     }
 
     /// Writes the blocks of a flush, the roots of hours that ended in it, and what retention removed since. Blocking.
@@ -280,6 +300,12 @@ impl Keeper {
     }
 }
 
+/// True for a journal without a block or a root.
+fn proves_nothing(bytes: &[u8]) -> bool {
+    let entries = Journal::new("a journal", bytes).map_while(std::result::Result::ok);
+    entries.into_iter().all(|entry| !matches!(entry.record, Record::Block(_) | Record::Root(_)))
+}
+
 /// Reads the file of a cursor and compares it.
 fn check(dir: &Path, storage: &dyn Storage, cursor: &Cursor) -> Result<Position> {
     let path = dir.join(&cursor.file);
@@ -367,7 +393,7 @@ impl Step<'_> {
             let day = day_of(block.hour());
             let current = JournalName::parse(&self.state.cursor.file);
             if current.is_none_or(|current| current.day < day) {
-                self.write()?;
+                self.seal()?;
                 self.begin(JournalName { day, number: 1 }, None)?;
             }
             self.state.cursor.hour.get_or_insert(block.hour());
@@ -432,6 +458,13 @@ impl Step<'_> {
         self.out.extend_from_slice(journal::MAGIC);
         self.push(&Record::Start(start));
         Ok(())
+    }
+
+    /// Ends a file: nothing will be cut off it again, so what was cut off before must not come back after a crash either.
+    fn seal(&mut self) -> Result<()> {
+        self.write()?;
+        let path = self.keeper.dir.join(&self.state.cursor.file);
+        self.file.as_mut().map_or(Ok(()), |file| file.sync()).map_err(Error::file("sync the journal", path))
     }
 
     /// Makes what was added durable.

@@ -12,17 +12,25 @@ mod export;
 pub(crate) mod keeper;
 mod packet_page;
 mod read;
+#[cfg(test)]
+mod sim;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod verify;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use event::Micros;
 use proof::root::Anchor;
 
-use crate::{Error, Result, Store, proof::keeper::Cursor, store::blocking};
+use crate::{
+    Error, Result, Store,
+    catalogue::Catalogue,
+    proof::keeper::{Cursor, Keeper},
+    sqlite::SqliteCatalogue,
+    store::blocking,
+};
 
 pub(crate) use self::catalogue::{add_attempt, attempts, cursor, save_cursor, set_cursor};
 pub use self::{
@@ -60,19 +68,59 @@ pub struct Status {
     pub broken: Option<String>,
 }
 
+impl Status {
+    fn new(cursor: &Cursor, node: &str) -> Self {
+        let anchor = (cursor.root > 0).then(|| Anchor::of(node, cursor.root, &cursor.root_hash));
+        Self {
+            root: cursor.root,
+            line: anchor.map(|anchor| anchor.line()),
+            signed_at: cursor.signed_at,
+            signed_through: cursor.root_through,
+            through: cursor.through,
+            anchored: cursor.anchored,
+            anchored_at: cursor.anchored_at,
+            unanchored_since: cursor.unanchored_since,
+            key: proof::codec::to_hex(&cursor.key),
+            broken: None,
+        }
+    }
+}
+
+/// Reads how far the proof of a data directory reaches, beside the program that owns it.
+pub async fn status_of(dir: &Path, node: &str) -> Result<Status> {
+    let catalogue = SqliteCatalogue::open_to_read(&dir.join("catalogue.sqlite")).await?;
+    let cursor = catalogue.proof_cursor().await?;
+    catalogue.close().await;
+    let cursor = cursor.as_deref().map(Cursor::parse).transpose()?.unwrap_or_default();
+    Ok(Status::new(&cursor, node))
+}
+
+/// Begins a journal where there is none to go on with, so that it is committed before the first flush.
+pub(crate) async fn begin(keeper: Keeper, catalogue: &dyn Catalogue, now: Micros) -> Result<Arc<Keeper>> {
+    let keeper = Arc::new(keeper);
+    let begun = Arc::clone(&keeper);
+    if let Some(cursor) = blocking("beginning the proof", move || begun.start(now)).await? {
+        catalogue.set_proof_cursor(&cursor).await?;
+        keeper.settle(Some(&cursor));
+    }
+    Ok(keeper)
+}
+
 impl Store {
     /// Signs a root over everything flushed, when the hour of its first block is over. With `now_at_once` the hour need not be
     /// over. Returns whether one was signed.
     pub async fn close_root(self: &Arc<Self>, now_at_once: bool) -> Result<bool> {
+        let now = self.clock.now();
+        let is_due = move |cursor: &Cursor| match cursor.hour {
+            Some(hour) => now_at_once || now >= hour.saturating_add(proof::HOUR + GRACE),
+            None => false,
+        };
+        // Asked often: nothing is waited for when nothing is due.
+        if !self.keeper.is_pending() && !is_due(&self.keeper.cursor()) {
+            return Ok(false);
+        }
         let store = Arc::clone(self);
-        let task = tokio::spawn(async move {
-            let now = store.clock.now();
-            let is_due = move |cursor: &Cursor| match cursor.hour {
-                Some(hour) => now_at_once || now >= hour.saturating_add(proof::HOUR + GRACE),
-                None => false,
-            };
-            store.move_proof(move |keeper| keeper.close(now, is_due)).await
-        });
+        let task = tokio::spawn(async move { store.move_proof(move |keeper| keeper.close(now, is_due)).await });
         task.await.map_err(|_| Error::Stopped("signing a root"))?
     }
 
@@ -101,23 +149,12 @@ impl Store {
     }
 
     pub fn proof_status(&self) -> Status {
-        let cursor = self.keeper.cursor();
-        Status {
-            root: cursor.root,
-            line: self.last_root().map(|(anchor, _)| anchor.line()),
-            signed_at: cursor.signed_at,
-            signed_through: cursor.root_through,
-            through: cursor.through,
-            anchored: cursor.anchored,
-            anchored_at: cursor.anchored_at,
-            unanchored_since: cursor.unanchored_since,
-            key: proof::codec::to_hex(&self.keeper.public_key()),
-            broken: self.keeper.broken(),
-        }
+        let status = Status::new(&self.keeper.cursor(), &self.options.node);
+        Status { key: proof::codec::to_hex(&self.keeper.public_key()), broken: self.keeper.broken(), ..status }
     }
 
     /// One step of the journal outside of a flush: file first, then the catalogue.
-    async fn move_proof(&self, step: impl FnOnce(&keeper::Keeper) -> Result<Option<String>> + Send + 'static) -> Result<bool> {
+    async fn move_proof(&self, step: impl FnOnce(&Keeper) -> Result<Option<String>> + Send + 'static) -> Result<bool> {
         let _turn = self.turn.acquire().await.map_err(|_| Error::Stopped("the store"))?;
         self.settle_proof().await?;
         let keeper = Arc::clone(&self.keeper);

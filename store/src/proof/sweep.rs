@@ -132,7 +132,7 @@ impl<'s> Sweep<'s> {
         }
         match SegmentFile::open(segment) {
             Ok(file) => {
-                let groups = file.groups().into_iter().filter(|group| self.is_wanted(group.ingested));
+                let groups = file.groups().into_iter().filter(|group| self.is_near(group.ingested));
                 let groups: Vec<_> = groups.map(|group| (group.ingested.0, at as u32, group.at)).collect();
                 self.queue.extend(groups);
             }
@@ -155,6 +155,13 @@ impl<'s> Sweep<'s> {
 
     fn is_wanted(&self, ingested: (Micros, Micros)) -> bool {
         self.received.is_none_or(|(from, to)| ingested.1 >= from && ingested.0 < to)
+    }
+
+    /// Whether rows received in this span may belong to a wanted block: blocks end with their hour.
+    fn is_near(&self, ingested: (Micros, Micros)) -> bool {
+        let hours = self.received.map(|(from, to)| (from.div_euclid(proof::HOUR), to.saturating_sub(1).div_euclid(proof::HOUR)));
+        let (first, last) = (ingested.0.div_euclid(proof::HOUR), ingested.1.div_euclid(proof::HOUR));
+        hours.is_none_or(|(from, to)| last >= from && first <= to)
     }
 
     fn unproven(&mut self, sequences: (u64, u64), rows: u64) {

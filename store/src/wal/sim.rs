@@ -117,7 +117,7 @@ pub(crate) fn survivor(rng: &mut Rng, file: &SimFile) -> Vec<u8> {
 }
 
 impl SimDisk {
-    fn new(seed: u64, fault_percent: u64) -> Self {
+    pub fn new(seed: u64, fault_percent: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
             rng: Rng(seed ^ 0xD15C),
             files: HashMap::new(),
@@ -134,7 +134,7 @@ impl SimDisk {
     }
 
     /// Cuts the power and starts the machine again; it will go down after this many calls.
-    fn restart(&self, calls: u64) {
+    pub fn restart(&self, calls: u64) {
         let mut state = self.state();
         let (files, listed) = (std::mem::take(&mut state.files), std::mem::take(&mut state.listed));
         let paths: BTreeSet<PathBuf> = files.keys().chain(listed.keys()).cloned().collect();
@@ -155,7 +155,7 @@ impl SimDisk {
         state.calls_left = calls;
     }
 
-    fn is_crashed(&self) -> bool {
+    pub fn is_crashed(&self) -> bool {
         self.state().is_crashed
     }
 }

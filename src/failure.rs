@@ -41,6 +41,11 @@ impl Failure {
         self
     }
 
+    /// Sets the exit status; without this it is 1.
+    pub fn code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
     pub fn config(problems: &[Problem]) -> Self {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let count = if problems.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", problems.len()) };

@@ -4,6 +4,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod anchors;
 mod cli;
 mod clock;
 mod config;
@@ -51,6 +52,7 @@ fn on_runtime(command: Command) -> Result {
             Command::Doctor(options) => cli::doctor::run(options).await,
             Command::Query(options) => cli::query::run(options).await,
             Command::Demo(options) => cli::demo::run(options).await,
+            Command::Store(command) => cli::store::run(command).await,
             Command::Parse(_) | Command::Rules(_) | Command::Validate(_) => Ok(()),
         }
     })

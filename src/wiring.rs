@@ -394,6 +394,8 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running>
     workers.spawn(keeping::watch(core.keeping.clone(), core.store.sink(), processing.clone()));
     let (responder, stop) = (core.responder.clone(), processing.clone());
     workers.spawn(async move { responder.run(stop.cancelled_owned()).await });
+    let (settings, smtp) = (core.settings.proof.clone(), core.settings.respond.smtp.clone());
+    workers.spawn(crate::anchors::run(core.store.clone(), core.clock.clone(), settings, smtp, processing.clone()));
     workers.spawn(dashboards::api::scores::run(app, SCORES_EVERY, processing.clone()));
     let (learner, changes, stop) = (core.clone(), facts.changes(), processing.clone());
     workers.spawn(relearn(learner, changes, stop));

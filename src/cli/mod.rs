@@ -45,6 +45,9 @@ pub enum Command {
     /// Check Sigma rules
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Prove that nothing was changed: verify, anchor, proof, export
+    #[command(subcommand)]
+    Store(store::Command),
     /// Start with an invented province to look at
     Demo(demo::Options),
 }

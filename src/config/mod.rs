@@ -27,6 +27,7 @@ pub struct Settings {
     pub detect: Detect,
     pub respond: respond::Settings,
     pub retention: Retention,
+    pub proof: Proof,
 }
 
 /// Where the program lives and listens.
@@ -178,6 +179,54 @@ impl Default for Retention {
     }
 }
 
+/// Where roots of the proof go, so that whoever owns this server cannot take them back. Two places or more.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proof {
+    /// Syslog servers of others (RFC 5424): they get the newest root …
+    pub syslog: Vec<SyslogAnchor>,
+    /// … so often.
+    pub syslog_interval: Span,
+    /// Mail addresses of auditors; needs `[respond.smtp]`. They get the newest root …
+    pub mail: Vec<String>,
+    /// … so often.
+    pub mail_interval: Span,
+}
+
+impl Default for Proof {
+    fn default() -> Self {
+        Self { syslog: Vec::new(), syslog_interval: Span::secs(3_600), mail: Vec::new(), mail_interval: Span::secs(24 * 3_600) }
+    }
+}
+
+/// One syslog server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SyslogAnchor {
+    /// `host:port`.
+    pub address: String,
+    #[serde(default)]
+    pub protocol: SyslogProtocol,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SyslogProtocol {
+    /// Octet-counted messages over TCP (RFC 6587): at least the connection is known to stand.
+    #[default]
+    Tcp,
+    Udp,
+}
+
+impl SyslogProtocol {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
 impl Settings {
     /// Reads a file; `None` gives the defaults. Checks what the types cannot.
     pub fn load(path: Option<&Path>) -> Result<Self, Vec<Problem>> {
@@ -220,6 +269,24 @@ impl Settings {
         for rule in self.retention.classes.iter().filter(|rule| rule.months == 0 || rule.reason.trim().is_empty()) {
             let message = format!("retention.classes: the rule of {:?} needs months above 0 and a reason", rule.class);
             problems.push(problem("class", message, Some("name the law or decision that asks for it".into())));
+        }
+        let has_port = |address: &str| {
+            address
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
+        };
+        for to in self.proof.syslog.iter().filter(|to| !has_port(&to.address)) {
+            let hint = Some("for example \"192.0.2.1:514\"".to_owned());
+            problems.push(problem("proof.address", format!("proof.syslog: {:?} is not host:port", to.address), hint));
+        }
+        for to in &self.proof.mail {
+            if let Err(message) = respond::email::check_address(to) {
+                problems.push(problem("proof.mail", format!("proof.mail: {message}"), None));
+            }
+        }
+        if !self.proof.mail.is_empty() && self.respond.smtp.is_none() {
+            let hint = Some("add [respond.smtp] with the mail server".to_owned());
+            problems.push(problem("proof.mail", "proof.mail needs a mail server".to_owned(), hint));
         }
         for folder in self.detect.rules.iter().filter(|folder| !folder.exists()) {
             let hint = Some("detect.rules names folders of Sigma rules on this machine".to_owned());

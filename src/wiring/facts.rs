@@ -73,6 +73,7 @@ impl Facts for ProgramFacts {
         let mut metrics = Vec::new();
         ingest_metrics(&self.core.metrics, &mut metrics);
         store_metrics(&self.core.store.stats(), &mut metrics);
+        proof_metrics(&self.core.store.proof_status(), self.core.clock.now(), &mut metrics);
         let progress = &self.core.progress;
         let count = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed) as f64;
         metrics.push(plain("pipe_events_total", "Events made of records.", true, count(&progress.events)));
@@ -124,6 +125,23 @@ fn ingest_metrics(of: &ingest::Metrics, metrics: &mut Vec<Metric>) {
             });
         }
     }
+}
+
+fn proof_metrics(status: &store::proof::Status, now: event::Micros, metrics: &mut Vec<Metric>) {
+    let age = |since: Option<event::Micros>| since.map_or(0.0, |since| now.saturating_sub(since).max(0) as f64 / 1e6);
+    let numbers: [(&'static str, &'static str, f64); 6] = [
+        ("proof_root", "Number of the last signed root.", status.root as f64),
+        ("proof_root_age_seconds", "Time since it was signed.", age(status.signed_at)),
+        (
+            "proof_unsigned_sequences",
+            "Log sequences behind the last root.",
+            status.through.saturating_sub(status.signed_through) as f64,
+        ),
+        ("proof_anchored_root", "The last root that was taken outside.", status.anchored as f64),
+        ("proof_unanchored_seconds", "Age of the oldest root that nobody outside has taken.", age(status.unanchored_since)),
+        ("proof_broken", "1 when a journal could not be continued at this start.", f64::from(u8::from(status.broken.is_some()))),
+    ];
+    metrics.extend(numbers.map(|(name, help, value)| plain(name, help, false, value)));
 }
 
 fn store_metrics(stats: &store::Stats, metrics: &mut Vec<Metric>) {

@@ -67,6 +67,11 @@ async fn every_acknowledged_event_is_there_exactly_once_after_twenty_kills() {
     assert_eq!(ledger[0]["unaccounted"], 0, "{ledger:?}");
     assert_eq!(ledger[0]["received"].as_i64(), Some(acknowledged.len() as i64), "{ledger:?}");
     server.stop();
+    let verified = site.chieng(&["store", "verify", "--json"]);
+    let report: Value = serde_json::from_slice(&verified.stdout).expect("a report");
+    assert_eq!(report["divergences_total"], 0, "one chain over twenty kills: {report}");
+    assert!(report["rows"].as_u64() >= Some(acknowledged.len() as u64), "every row is proven: {report}");
+    assert_eq!(report["rows_unproven"], 0, "{report}");
 }
 
 /// Waits until everything in the log has been processed.

@@ -13,4 +13,5 @@ mod harness;
 mod hostile;
 mod openapi;
 mod pipeline;
+mod proof;
 mod web_api;

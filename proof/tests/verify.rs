@@ -1,5 +1,7 @@
 //! The binary `chieng-verify` on a packet and on a proof folder made by hand: what it says, and its exit codes.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     fs,
     path::Path,

@@ -123,23 +123,14 @@ impl Keeper {
             fs::write(&path, public).map_err(Error::file("write the public key", &path))?;
         }
         storage.sync_dir(&dir).map_err(Error::file("sync the proof folder", &dir))?;
-        let listed = storage.list(&dir).map_err(Error::file("list", &dir))?;
-        let mut names: Vec<JournalName> = listed.iter().filter_map(|name| JournalName::parse(name)).collect();
-        names.sort();
         let mut broken = None;
         let committed = match cursor {
             None => {
-                let (mut number_min, mut broken) = (1, None);
-                for name in &names {
-                    let path = dir.join(name.file());
-                    if proves_nothing(&storage.read(&path).map_err(Error::file("read the journal", &path))?) {
-                        // The very first step died before its commit.
-                        storage.remove(&path).map_err(Error::file("remove an uncommitted journal", &path))?;
-                    } else {
-                        number_min = number_min.max(name.number + 1);
-                        broken = Some(format!("the catalogue does not know of {}", name.file()));
-                    }
-                }
+                remove_uncommitted(&dir, &*storage, "")?;
+                // What is left was committed to a catalogue that is not here any more.
+                let last = list(&dir, &*storage)?.into_iter().max_by_key(|name| name.number);
+                let number_min = last.as_ref().map_or(1, |name| name.number + 1);
+                let broken = last.map(|name| format!("the catalogue does not know of {}", name.file()));
                 let key = key.verifying_key().to_bytes();
                 let cursor = Cursor { through, root_through: through, key, ..Cursor::default() };
                 State { cursor, position: Position::default(), start: Some(Fresh { number_min, broken }) }
@@ -147,11 +138,7 @@ impl Keeper {
             Some(text) => {
                 let cursor = Cursor::parse(text)?;
                 let current = JournalName::parse(&cursor.file);
-                for orphan in names.iter().filter(|name| current.as_ref().is_some_and(|current| *name > current)) {
-                    // A step that died before its commit began it.
-                    let path = dir.join(orphan.file());
-                    storage.remove(&path).map_err(Error::file("remove an uncommitted journal", &path))?;
-                }
+                remove_uncommitted(&dir, &*storage, &cursor.file)?;
                 match check(&dir, &*storage, &cursor) {
                     Ok(position) => State { cursor, position, start: None },
                     Err(error) => {
@@ -272,6 +259,10 @@ impl Keeper {
         let file = if inner.pending.take().is_some() { None } else { inner.file.take() };
         let state = inner.committed.clone();
         drop(inner);
+        if file.is_none() {
+            // The step before may have begun a file and failed.
+            remove_uncommitted(&self.dir, &*self.storage, &state.cursor.file)?;
+        }
         let mut step = Step { keeper: self, state, file, out: Vec::new(), now };
         if let Some(fresh) = step.state.start.take() {
             // A clock that jumped back must not put the file before the one it continues.
@@ -298,6 +289,39 @@ impl Keeper {
         }
         Ok(KeyChange { from, to, at, signature: old.map(|old| to_hex(&old.sign(&to).to_bytes())) })
     }
+}
+
+/// Journals, oldest first.
+fn list(dir: &Path, storage: &dyn Storage) -> Result<Vec<JournalName>> {
+    let listed = storage.list(dir).map_err(Error::file("list", dir))?;
+    let mut names: Vec<JournalName> = listed.iter().filter_map(|name| JournalName::parse(name)).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Removes journals behind the committed one, for good: a step that was not committed began them. Before the first commit these
+/// are the ones without a block or a root.
+fn remove_uncommitted(dir: &Path, storage: &dyn Storage, committed: &str) -> Result<()> {
+    let committed = JournalName::parse(committed);
+    let mut orphans = Vec::new();
+    for name in list(dir, storage)? {
+        let path = dir.join(name.file());
+        let is_orphan = match &committed {
+            Some(committed) => name > *committed,
+            None => proves_nothing(&storage.read(&path).map_err(Error::file("read the journal", &path))?),
+        };
+        if is_orphan {
+            orphans.push(path);
+        }
+    }
+    for path in &orphans {
+        storage.remove(path).map_err(Error::file("remove an uncommitted journal", path))?;
+    }
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    // Else a power cut brings it back, between two that are committed.
+    storage.sync_dir(dir).map_err(Error::file("sync the proof folder", dir))
 }
 
 /// True for a journal without a block or a root.

@@ -52,7 +52,6 @@ fn on_runtime(command: Command) -> Result {
             Command::Doctor(options) => cli::doctor::run(options).await,
             Command::Query(options) => cli::query::run(options).await,
             Command::Demo(options) => cli::demo::run(options).await,
-            Command::Store(command) => cli::store::run(command).await,
             Command::Parse(_) | Command::Rules(_) | Command::Validate(_) => Ok(()),
         }
     })

@@ -287,11 +287,6 @@ impl Engine {
         Some(all.entry(actor.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(most))).clone())
     }
 
-    /// The threads of the engine.
-    pub(crate) fn runtime(&self) -> Option<&Runtime> {
-        self.runtime.as_ref()
-    }
-
     /// Puts a question on the list of those that the watch over memory may end.
     pub(crate) fn register(&self, pool: Arc<dyn MemoryPool>) -> (Registered, oneshot::Receiver<Error>) {
         self.running.register(pool)

@@ -93,7 +93,8 @@ impl Engine {
             let (_registered, mut cancelled) = engine.register(pool.clone());
             let stats = Arc::new(ScanStats::default());
             let started = Instant::now();
-            let (session, plan) = engine.planned(Arc::new(engine.view(&scope)), &scope, &sql, &limits, pool, &stats, None).await?;
+            let (session, plan) =
+                engine.planned(Arc::new(engine.view(&scope)), &scope, &sql, &limits, pool, &stats, None).await?;
             let mut sentences = Vec::new();
             scans(&plan, &mut |scan| of_scan(scan, &mut sentences));
             let planned = stats.segments_skipped.load(Relaxed);

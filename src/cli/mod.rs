@@ -33,7 +33,7 @@ pub enum Command {
     Validate(Config),
     /// Read files (plain, gzip, zstd, EVTX) into the store, each part once
     Ingest(ingest::Options),
-    /// Look after what is stored: legal holds, deletions, room on the disk
+    /// Look after what is stored: proof and evidence, legal holds, deletions, room on the disk
     #[command(subcommand)]
     Store(store::Command),
     /// Say what this installation needs: disk, cores, memory
@@ -45,9 +45,6 @@ pub enum Command {
     /// Check Sigma rules
     #[command(subcommand)]
     Rules(rules::Command),
-    /// Prove that nothing was changed: verify, anchor, proof, export
-    #[command(subcommand)]
-    Store(store::Command),
     /// Start with an invented province to look at
     Demo(demo::Options),
 }

@@ -1,8 +1,9 @@
-//! `chieng store …`: what is kept, why, and for how long. Asked of the running server, or done on the store itself when there
+//! `chieng store …`: what is kept, why, for how long, and what proves that it is unchanged. Asked of the running server, or done on the store itself when there
 //! is none.
 
 mod hold;
 mod outlook;
+mod proof;
 mod tombstones;
 
 use clap::Subcommand;
@@ -20,6 +21,8 @@ pub enum Command {
     Tombstones(tombstones::Options),
     /// Say how long the disk lasts and when a legal minimum would break
     Outlook(outlook::Options),
+    #[command(flatten)]
+    Proof(proof::Command),
 }
 
 pub async fn run(command: Command) -> Result {
@@ -27,6 +30,7 @@ pub async fn run(command: Command) -> Result {
         Command::Hold(command) => hold::run(command).await,
         Command::Tombstones(options) => tombstones::run(options).await,
         Command::Outlook(options) => outlook::run(options).await,
+        Command::Proof(command) => proof::run(command).await,
     }
 }
 

@@ -14,8 +14,8 @@ use clap::{Args, Subcommand};
 use event::{Micros, seam::Clock as _};
 use store::proof::{ExportOptions, Progress, Report, Status, VerifyOptions};
 
-use super::Config;
 use crate::{
+    cli::{Config, remote::Remote},
     clock::SystemClock,
     config::Settings,
     failure::{Failure, Result},
@@ -266,7 +266,7 @@ async fn read_status(settings: &Settings) -> Result<Status> {
 async fn anchor(options: Anchor) -> Result {
     let settings = settings(&options.config)?;
     if options.now {
-        if super::remote::Remote::connect(&settings.server.data_dir).await.is_some() {
+        if Remote::connect(&settings.server.data_dir).await.is_some() {
             return Err(Failure::new("a server runs on this data directory: it signs every hour by itself")
                 .hint("leave --now out to print the last root, or stop the server"));
         }
@@ -347,7 +347,7 @@ async fn export(options: Export) -> Result {
 
 /// Notes in the audit log that lines left the house; before they do.
 async fn audit(dir: &Path, system: &str, by: &str, reason: &str) {
-    let Some(remote) = super::remote::Remote::connect(dir).await else {
+    let Some(remote) = Remote::connect(dir).await else {
         eprintln!("note: no server runs, so that this export does not stand in its audit log");
         return;
     };

@@ -68,7 +68,7 @@ async fn one_held_row_keeps_its_segment_until_the_hold_is_released() {
     store.close().await.unwrap();
     drop(store);
     let store = open(dir.path()).await;
-    assert_eq!(store.holds().await.unwrap(), [hold.clone()]);
+    assert_eq!(store.holds().await.unwrap(), std::slice::from_ref(&hold));
     assert!(store.apply_retention(&Thirty, LATE).await.unwrap().is_empty());
 
     let released = store.release_hold(hold.id, "minh", "case closed").await.unwrap();

@@ -52,6 +52,8 @@ pub(crate) const EXPORTS_MAX: usize = 3;
 /// The longest an export may take, and the longest that a reader may stand still.
 const TIME_MAX: Duration = Duration::from_secs(12 * 3_600);
 const STILL_MAX: Duration = Duration::from_secs(300);
+/// Memory in which a slice is sorted; beyond it the sort spills.
+const MEMORY_BYTES: usize = 128 << 20;
 /// Columns that are chosen unasked; with more, the person chooses.
 const COLUMNS_MAX: usize = 1_500;
 /// Rows of a slice between which its length stays.
@@ -219,7 +221,8 @@ impl Slices {
     }
 
     async fn ask(&self, sql: &str) -> Result<Rows> {
-        let limits = Limits { time: TIME_MAX, ..self.engine.limits().clone() };
+        let limits = self.engine.limits();
+        let limits = Limits { time: TIME_MAX, memory_bytes: limits.memory_bytes.min(MEMORY_BYTES), ..limits.clone() };
         let given = Given { snapshot: Some(self.snapshot.clone()), narrow: None, needs_turn: false };
         self.engine.sql_given(&self.scope, sql, Some(limits), given).await
     }

@@ -118,7 +118,7 @@ impl State {
         .bind(now)
         .fetch_optional(self.pool())
         .await?;
-        Ok(row.as_ref().map(users::read).transpose()?)
+        row.as_ref().map(users::read).transpose()
     }
 
     /// Ends one session: log-out.

@@ -8,7 +8,7 @@ await tab.fill('[name=password]', process.env.CHIENG_PASSWORD);
 await tab.keyboard.press('Enter');
 await tab.waitForURL(`${base}/`);
 
-const pages = ['/', '/hunt', '/hunt?q=onerror', '/alerts', '/systems', '/systems/dvc', '/sources', '/rules', '/oncall', '/users', '/khong-co'];
+const pages = ['/', '/hunt', '/hunt?q=onerror', '/hunt/analysis?q=onerror', '/hunt/analysis?tab=different', '/alerts', '/systems', '/systems/dvc', '/sources', '/rules', '/oncall', '/users', '/khong-co'];
 for (const path of pages) {
   await tab.goto(base + path, { waitUntil: 'networkidle' });
   await tab.locator('h1, main').first().waitFor();
@@ -27,6 +27,23 @@ await tab.keyboard.press('Enter');
 await tab.getByRole('complementary', { name: 'Sự kiện' }).waitFor();
 await tab.getByRole('complementary', { name: 'Sự kiện' }).getByText('onerror', { exact: false }).locator('visible=true').first().waitFor();
 await shot(tab, 'hostile-event');
+
+// Pasted indicators, some of them markup; the answer has the hostile lines' own systems and fields in it.
+await tab.goto(`${base}/hunt/paste`, { waitUntil: 'networkidle' });
+await tab.locator('textarea').fill('203.0.113[.]9 <img src=x onerror=alert(1)> evil[.]example hxxp://evil.example/<svg onload=alert(1)>');
+await tab.keyboard.press('Control+Enter');
+await tab.getByRole('link', { name: '203.0.113.9' }).waitFor();
+await shot(tab, 'hostile-paste');
+
+// Live: what arrives while the page is open.
+await tab.goto(`${base}/hunt?live=1&q=onerror`, { waitUntil: 'load' });
+await tab.getByText('Đang theo dõi trực tiếp').waitFor();
+const { createSocket } = await import('node:dgram');
+const [host, port] = process.env.CHIENG_UDP.split(':');
+const socket = createSocket('udp4');
+socket.send('<13>Nov 23 08:00:09 web01 app: vừa đến <img src=x onerror=alert(1)>', Number(port), host, () => socket.close());
+await tab.getByText('vừa đến <img src=x onerror=alert(1)>').first().waitFor();
+await shot(tab, 'hostile-live');
 
 // Phone, English, dark.
 const phone = await open({ viewport: { width: 390, height: 844 }, storageState: await tab.context().storageState(), colorScheme: 'dark' });

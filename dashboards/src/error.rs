@@ -18,8 +18,10 @@ pub struct ApiError {
     pub code: &'static str,
     pub message: String,
     pub hint: Option<String>,
-    /// Byte offset and length in the question, for syntax errors.
+    /// Offset and length in the question, in characters, for syntax errors.
     pub place: Option<Box<(usize, usize)>>,
+    /// What kind of mistake it is, and the sentence in Vietnamese, for syntax errors of the search box.
+    pub problem: Option<Box<(&'static str, String)>>,
     pub retry_after_s: Option<u32>,
     /// Which field of the form is wrong.
     pub field: Option<&'static str>,
@@ -35,6 +37,7 @@ impl ApiError {
             message: message.into(),
             hint: None,
             place: None,
+            problem: None,
             retry_after_s: None,
             field: None,
             request_id: None,
@@ -92,6 +95,10 @@ impl IntoResponse for ApiError {
         if let Some((offset, length)) = self.place.map(|place| *place) {
             error["offset"] = offset.into();
             error["length"] = length.into();
+        }
+        if let Some((problem, vietnamese)) = self.problem.map(|problem| *problem) {
+            error["problem"] = problem.into();
+            error["message_vi"] = vietnamese.into();
         }
         if let Some(field) = self.field {
             error["field"] = field.into();

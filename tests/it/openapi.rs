@@ -174,6 +174,9 @@ fn good_calls(
             "/hunt".into(),
             window(json!({ "mode": "sql", "q": "SELECT count(*) AS n, max(timestamp) AS t FROM events" })),
         ),
+        ("post", "/hunt", "/hunt".into(), window(json!({ "q": "| timechart span=1h count() by event.dataset" }))),
+        ("post", "/hunt/complete", "/hunt/complete".into(), Some(json!({ "q": "failed | sta", "caret": 12 }))),
+        ("post", "/hunt/explain", "/hunt/explain".into(), window(json!({ "q": "failed", "limit": 10 }))),
         ("post", "/hunt/histogram", "/hunt/histogram".into(), window(json!({ "buckets": 10, "by": "event.dataset" }))),
         ("post", "/hunt/facets", "/hunt/facets".into(), window(json!({ "fields": ["source.ip", "event.outcome"] }))),
         (
@@ -511,6 +514,8 @@ async fn every_route_takes_and_answers_what_the_document_says() {
         let full: &[&str] = match *path {
             "/home" => &["/attention/0"],
             "/hunt" => &["/rows/0", "/columns/0"],
+            "/hunt/complete" => &["/suggestions/0"],
+            "/hunt/explain" => &["/sentences/0"],
             "/hunt/histogram" => &["/buckets/0"],
             "/hunt/facets" => &["/facets/0/values/0"],
             "/hunt/patterns" => &["/patterns/0/sample"],

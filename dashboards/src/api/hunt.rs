@@ -3,7 +3,10 @@
 use arrow::datatypes::DataType;
 use axum::{Json, extract::State};
 use event::{Field, Micros, Scope};
-use query::{Before, ColumnInfo, FacetsRequest, HistogramRequest, HuntError, HuntRequest, Stats, encode};
+use query::{
+    Before, ColumnInfo, FacetsRequest, HistogramRequest, HuntError, HuntRequest, Stats, encode,
+    search::{Shape, Window},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -54,10 +57,17 @@ pub async fn search(State(app): State<App>, person: Person, Body(search): Body<S
         before: search.before.as_deref().map(read_before).transpose()?,
     };
     let found = app.engine.hunt(&person.scope, request).await.map_err(|error| misread(error, &search.q))?;
+    let (view, span_ms) = match found.shape {
+        Shape::Events => ("events", None),
+        Shape::Table => ("table", None),
+        Shape::Chart { span_ms } => ("chart", Some(span_ms)),
+    };
     let rows = encode::json_rows(&found.rows, encode::Nulls::Omit).map_err(refused)?;
     let next = found.next.map(|before| format!("{}|{}", rfc3339(before.timestamp), before.id));
     Ok(Json(json!({
         "sql": found.sql,
+        "view": view,
+        "span_ms": span_ms,
         "columns": found.columns.iter().map(column).collect::<Vec<_>>(),
         "rows": rows.into_iter().map(with_plain_timestamp).collect::<Vec<_>>(),
         "took_ms": found.stats.took.as_millis() as u64,
@@ -78,6 +88,8 @@ async fn sql(app: &App, scope: &Scope, sql: &str) -> Result<Json<Value>> {
     let rows = encode::json_rows(&answer.batches, encode::Nulls::Keep).map_err(refused)?;
     Ok(Json(json!({
         "sql": sql,
+        "view": "table",
+        "span_ms": null,
         "columns": columns,
         "rows": rows.into_iter().map(with_plain_timestamp).collect::<Vec<_>>(),
         "took_ms": answer.stats.took.as_millis() as u64,
@@ -130,9 +142,53 @@ pub fn misread(error: HuntError, q: &str) -> ApiError {
             let (start, end) = (characters(error.offset), characters(error.offset + error.len));
             let mut answer = ApiError::bad("search_syntax", error.message.clone());
             answer.place = Some(Box::new((start, end - start)));
+            answer.problem = Some(Box::new((error.problem.code(), error.vietnamese())));
             answer
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caret {
+    q: String,
+    /// In characters, as the page counts.
+    caret: usize,
+}
+
+/// What may stand where the caret is.
+pub async fn complete(State(app): State<App>, person: Person, Body(wanted): Body<Caret>) -> Json<Value> {
+    let bytes = wanted.q.char_indices().nth(wanted.caret).map_or(wanted.q.len(), |(at, _)| at);
+    let found = app.engine.complete(&person.scope, &wanted.q, bytes).await;
+    let start = wanted.q.get(..found.start).map_or(0, |head| head.chars().count());
+    let suggestions: Vec<Value> = found
+        .suggestions
+        .iter()
+        .map(|one| json!({ "kind": one.kind.name(), "text": one.text, "detail": one.detail, "en": one.en, "vi": one.vi }))
+        .collect();
+    Json(json!({ "start": start, "suggestions": suggestions }))
+}
+
+/// What a question reads and what it leaves out, in plain words. It is run for that, and its rows are thrown away.
+pub async fn explain(State(app): State<App>, person: Person, Body(search): Body<Search>) -> Result<Json<Value>> {
+    let sql = match search.mode {
+        Mode::Sql if !person.scope.role.may_write_sql() => {
+            return Err(ApiError::forbidden("your role may search, not write SQL"));
+        }
+        Mode::Sql => search.q.clone(),
+        Mode::Search => {
+            let (from, to) = (read("from", &search.from)?, read("to", &search.to)?);
+            let window = Window { from: Some(from), to: Some(to), limit: search.limit };
+            app.engine.compile(&person.scope, &search.q, &window).map_err(|error| misread(error.into(), &search.q))?.sql
+        }
+    };
+    let found = app.engine.explain(&person.scope, &sql).await.map_err(refused)?;
+    let sentences: Vec<Value> = found
+        .sentences
+        .iter()
+        .map(|one| json!({ "code": one.code, "figures": one.figures, "about": one.about, "vi": one.vi, "en": one.en }))
+        .collect();
+    Ok(Json(json!({ "sql": sql, "complete": found.complete, "sentences": sentences })))
 }
 
 #[derive(Deserialize)]

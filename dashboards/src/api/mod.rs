@@ -54,6 +54,8 @@ pub fn routes() -> Vec<Route> {
         route("POST", "/session/password", Person, "Change one's own password; the other sessions of the account end", &[], "{ present: text, password: text }", Nothing, post(session::change_password)),
         route("GET", "/home", Person, "The wall board", &[], "", Json("Home"), get(home::show)),
         route("POST", "/hunt", Person, "Search events, newest first", &[], "HuntQuestion", Json("HuntAnswer"), post(hunt::search)),
+        route("POST", "/hunt/complete", Person, "What may stand where the caret is", &[], "{ q: text, caret: integer }", Json("Completion"), post(hunt::complete)),
+        route("POST", "/hunt/explain", Person, "What a question reads and leaves out, in plain words", &[], "HuntQuestion", Json("Explanation"), post(hunt::explain)),
         route("POST", "/hunt/histogram", Person, "Count events over time", &[], "HistogramQuestion", Json("Histogram"), post(hunt::histogram)),
         route("POST", "/hunt/facets", Person, "Top values of fields", &[], "FacetsQuestion", Json("Facets"), post(hunt::facets)),
         route("POST", "/hunt/paste", Person, "Look for up to 10,000 pasted indicators", &[], "PasteQuestion", Json("PasteAnswer"), post(paste::run)),

@@ -234,6 +234,20 @@ const WALKS = {
     assert.equal(await tab.locator('textarea').inputValue(), 'user.name:');
     await tab.close();
   },
+  async 'hunt: commands are suggested behind a pipe, and their answer is a table'() {
+    const tab = await page('/hunt');
+    await tab.locator('textarea').click();
+    await tab.keyboard.type('🥁 | sta');
+    await tab.getByRole('option', { name: 'stats' }).waitFor();
+    await tab.keyboard.press('ArrowDown');
+    await tab.keyboard.press('Tab');
+    assert.equal(await tab.locator('textarea').inputValue(), '🥁 | stats ');
+    await tab.fill('textarea', '| stats count() by source.ip');
+    await tab.keyboard.press('Enter');
+    await tab.locator('[role=columnheader]', { hasText: 'count' }).waitFor();
+    assert.ok(await rows(tab).count() > 0);
+    await tab.close();
+  },
   async 'hunt: a range is typed as dd/mm/yyyy HH:mm'() {
     const tab = await page('/hunt');
     await tab.getByRole('button', { name: '24 giờ qua' }).click();

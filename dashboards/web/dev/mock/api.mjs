@@ -53,8 +53,18 @@ const routes = {
       search('', b.from, b.to).forEach((e) => by.set(e['source.ip'], (by.get(e['source.ip']) ?? 0) + 1));
       return { sql: b.q, columns: [label('source.ip'), { name: 'count(*)', type: 'long' }], rows: [...by].map(([ip, n]) => ({ 'source.ip': ip, 'count(*)': n })), took_ms: 41, scanned: { segments: 12, segments_skipped: 400, rows: 9000 }, complete: true, next: null };
     }
+    if (/\|\s*stats count\(\) by source\.ip/.test(b.q)) {
+      const by = new Map();
+      search(b.q.split('|')[0].trim(), b.from, b.to).forEach((e) => by.set(e['source.ip'], (by.get(e['source.ip']) ?? 0) + 1));
+      return { sql: 'SELECT source.ip, count(*) AS "count"\nFROM events\nGROUP BY source.ip', view: 'table', span_ms: null, columns: [label('source.ip'), { name: 'count', type: 'long' }], rows: [...by].map(([ip, n]) => ({ 'source.ip': ip, count: n })), took_ms: 41, scanned: { segments: 12, segments_skipped: 400, rows: 9000 }, complete: true, next: null };
+    }
     const found = search(b.q, b.from, b.to), start = Number(b.before ?? 0), rows = found.slice(start, start + b.limit);
     return { sql: sqlOf(b.q, b), columns: [...new Set(rows.slice(0, 50).flatMap(Object.keys))].map(label), rows, took_ms: 37, scanned: { segments: 14, segments_skipped: 1203, rows: found.length * 3 }, complete: !b.q.includes('chậm') && !b.q.includes('GET'), reason: b.q.includes('GET') ? 'time_limit' : null, next: start + b.limit < found.length ? String(start + b.limit) : null };
+  },
+  'POST /hunt/complete': (b) => {
+    const typed = /[\p{L}\p{N}_.]*$/u.exec([...b.q].slice(0, b.caret).join(''))[0];
+    const commands = [['stats', 'Đếm và tính tổng, mỗi nhóm một dòng', 'Counts and sums, one row per group'], ['sort', 'Sắp xếp', 'Orders the rows']];
+    return { start: b.caret - [...typed].length, suggestions: commands.filter(([name]) => name.startsWith(typed)).map(([text, vi, en]) => ({ kind: 'command', text, detail: '', vi, en })) };
   },
   'POST /hunt/histogram': (b) => {
     const from = Date.parse(b.from), to = Date.parse(b.to), step = [1e3, 5e3, 15e3, 6e4, 3e5, 9e5, 36e5, 108e5, 864e5].find((s) => (to - from) / s <= b.buckets) ?? 864e5, found = search(b.q, b.from, b.to), counts = new Map();

@@ -22,6 +22,9 @@ export interface ApiErrorBody {
     /** search_syntax and sql_syntax: where in the text, in Unicode code points (not bytes), and how long (≥ 0). */
     offset?: number | null;
     length?: number | null;
+    /** search_syntax: which kind of mistake (a stable code), and the message in Vietnamese. */
+    problem?: string | null;
+    message_vi?: string | null;
     /** invalid: which field of the form. */
     field?: string | null;
     /** too_many: seconds until the next try is accepted (login lock-out). */
@@ -128,8 +131,16 @@ export interface HuntRequest {
   before?: string;
 }
 
+export interface Completion {
+  /** In code points. */
+  start: number;
+  suggestions: { kind: string; text: string; detail: string; vi: string; en: string }[];
+}
 export interface HuntAnswer {
   sql: string;
+  /** What commands after | made of the events; a chart's rows are spans of `span_ms`. */
+  view?: 'events' | 'table' | 'chart';
+  span_ms?: number | null;
   columns: Column[];
   /** Newest first. */
   rows: Row[];

@@ -1,5 +1,18 @@
-/** Field names for the word that is being typed. Matching folds case and Vietnamese accents, as the search box does. */
-import type { Field } from '$/lib/types';
+/**
+ * Suggestions for the word that is being typed. Field names are matched here, folding case and Vietnamese accents as the search
+ * box does; behind a command or an operator the server knows what may stand there.
+ */
+import { utf16 } from '$/lib/syntax';
+import type { Completion, Field } from '$/lib/types';
+
+/** One line of the list: what it puts in, from where. */
+export interface Shown {
+  /** UTF-16. */
+  start: number;
+  insert: string;
+  label: string;
+  note: string;
+}
 
 export interface Suggestion {
   field: Field;
@@ -34,4 +47,24 @@ function rank(field: Field, wanted: string): number {
   if (field.name.split(/[._]/).some((part) => part.startsWith(wanted))) return 1;
   if (fold(field.label_vi).startsWith(wanted) || fold(field.label_en).startsWith(wanted)) return 2;
   return fold(`${field.label_vi} ${field.label_en}`).includes(wanted) ? 3 : 4;
+}
+
+/** True where the page's own list of fields is not enough: behind a `|`, or where a value of a field is typed. */
+export function asksServer(q: string, caret: number): boolean {
+  const head = q.slice(0, caret);
+  return head.includes('|') || /[\p{L}\p{N}_][:=]\(?[\p{L}\p{N}_.-]*$/u.test(head);
+}
+
+/** The caret as the server counts it: in code points. */
+export const points = (q: string, caret: number) => [...q.slice(0, caret)].length;
+
+/** The server's answer as lines of the list; a command or keyword is followed by a space. */
+export function shown(q: string, found: Completion, lang: 'vi' | 'en'): Shown[] {
+  const start = utf16(q, found.start);
+  return found.suggestions.slice(0, MAX).map(({ kind, text, detail, vi, en }) => ({
+    start,
+    insert: kind === 'command' || kind === 'keyword' ? `${text} `.replace('= ', '=') : text,
+    label: text,
+    note: (lang === 'vi' ? vi || en : en || vi) || detail,
+  }));
 }

@@ -85,7 +85,7 @@ fn limits_and_windows_are_shown() {
 /// The stable stand-in for a fuzzer: a bounded number of texts, made from the language's own pieces and from noise.
 #[test]
 fn fuzz_driver() {
-    let pieces: [&[u8]; 24] = [
+    let pieces: [&[u8]; 56] = [
         b"a",
         b" ",
         b"(",
@@ -110,6 +110,38 @@ fn fuzz_driver() {
         b"7",
         "ễ".as_bytes(),
         b"\xff",
+        b"| where ",
+        b"| eval x = ",
+        b"| stats count() as n by ",
+        b"| timechart span=1h dc(user.name) by ",
+        b"| top 3 ",
+        b"| dedup ",
+        b"| sort -",
+        b"| head 5",
+        b"| table ",
+        b"| fields - ",
+        b"| rename user.name as who",
+        b"| expand related.ip",
+        b"| join user.name [",
+        b"| sequence by user.name within 5m [a] [",
+        b"| extract \"(?<x>a)\"",
+        b"| search ",
+        b"]",
+        b"[",
+        b"`",
+        b",",
+        b" = ",
+        b" in (1, \"a\")",
+        b" not ",
+        b" + 1",
+        b" like \"a*\"",
+        b"lower(user.name)",
+        b"bin(timestamp, 1d)",
+        b"if(true, 1, n)",
+        b"related.ip",
+        b" is null",
+        b"x",
+        b"n",
     ];
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     for _ in 0..20_000 {
@@ -118,7 +150,7 @@ fn fuzz_driver() {
             seed ^= seed << 13;
             seed ^= seed >> 7;
             seed ^= seed << 17;
-            bytes.extend_from_slice(pieces[(seed % 24) as usize]);
+            bytes.extend_from_slice(pieces[(seed % 56) as usize]);
         }
         fuzz_search(&bytes);
     }

@@ -130,10 +130,10 @@ impl Keeper {
                 // What is left was committed to a catalogue that is not here any more.
                 let last = list(&dir, &*storage)?.into_iter().max_by_key(|name| name.number);
                 let number_min = last.as_ref().map_or(1, |name| name.number + 1);
-                let broken = last.map(|name| format!("the catalogue does not know of {}", name.file()));
+                broken = last.map(|name| format!("the catalogue does not know of {}", name.file()));
                 let key = key.verifying_key().to_bytes();
                 let cursor = Cursor { through, root_through: through, key, ..Cursor::default() };
-                State { cursor, position: Position::default(), start: Some(Fresh { number_min, broken }) }
+                State { cursor, position: Position::default(), start: Some(Fresh { number_min, broken: broken.clone() }) }
             }
             Some(text) => {
                 let cursor = Cursor::parse(text)?;

@@ -120,7 +120,12 @@ impl Engine {
     /// Opens a tail over what becomes visible from now on.
     pub fn tail(self: &Arc<Self>, scope: &Scope, q: &str) -> std::result::Result<Tail, HuntError> {
         let window = Window::default();
-        let condition = conditions(&self.compile(scope, q, &window)?.where_sql, &window);
+        let compiled = self.compile(scope, q, &window)?;
+        if !compiled.stages.is_empty() {
+            let message = "live events are shown as they come, without commands after |";
+            return Err(Error::new(ErrorKind::Invalid, message).hint("leave out the first | and what stands behind it").into());
+        }
+        let condition = conditions(&compiled.where_sql, &window);
         let filter = if condition.is_empty() { String::new() } else { format!(" WHERE {condition}") };
         let place = self.watchers().enter(&scope.actor)?;
         let snapshot = self.snapshot();

@@ -24,7 +24,7 @@ use futures::StreamExt;
 use store::{Snapshot, index::Question};
 
 use crate::{
-    engine::{Engine, Given},
+    engine::{Engine, Given, out_of_time},
     error::{Error, ErrorKind, Result},
     limits::Limits,
     search::{Window, conditions, name},
@@ -222,6 +222,9 @@ impl Pass {
         let sql = format!("SELECT {} FROM events WHERE {window}", columns.join(", "));
         let limits = self.engine.limits();
         let limits = Limits { time: limits.time.min(left), ..limits.clone() };
+        if limits.time.is_zero() {
+            return Err(out_of_time(&limits));
+        }
         let given = Given { snapshot: Some(self.snapshot.clone()), narrow: Some(self.question.clone()), needs_turn: true };
         let mut rows = self.engine.sql_given(&self.scope, &sql, Some(limits), given).await?;
         while let Some(batch) = rows.next().await {

@@ -54,6 +54,7 @@ const SAID: [RegExp, string][] = [
   [/^(\S+) needs a whole number, not (.+)$/, '$1 cần một số nguyên, không phải $2'],
   [/^(\S+) needs (.+), not (.+)$/, '$1 cần $2, không phải $3'],
   [/^unknown field (\S+); (.+)$/, 'không có trường $1; $2'],
+  [/^live events are shown as they come, without commands after \|$/, 'Xem trực tiếp hiện sự kiện ngay khi đến, không dùng lệnh sau dấu |. Hãy bỏ phần từ dấu | trở đi.'],
   // accounts, duty, channels
   [/^there is already an account named (.+)$/, 'Đã có tài khoản tên $1.'],
   [/^an account name has 1 to 64 characters$/, 'Tên đăng nhập có từ 1 đến 64 ký tự.'],

@@ -18,15 +18,25 @@ pub struct ApiError {
     pub code: &'static str,
     pub message: String,
     pub hint: Option<String>,
-    /// Offset and length in the question, in characters, for syntax errors.
-    pub place: Option<Box<(usize, usize)>>,
-    /// What kind of mistake it is, and the sentence in Vietnamese, for syntax errors of the search box.
-    pub problem: Option<Box<(&'static str, String)>>,
+    /// For syntax errors of the search box.
+    pub misread: Option<Box<Misread>>,
     pub retry_after_s: Option<u32>,
     /// Which field of the form is wrong.
     pub field: Option<&'static str>,
     /// Joins the answer and a line of the log.
     pub request_id: Option<Box<str>>,
+}
+
+/// Where a search text is wrong, and how.
+#[derive(Debug)]
+pub struct Misread {
+    /// In characters of the text.
+    pub offset: usize,
+    pub length: usize,
+    /// What kind of mistake it is.
+    pub problem: &'static str,
+    /// The sentence in Vietnamese.
+    pub vietnamese: String,
 }
 
 impl ApiError {
@@ -36,8 +46,7 @@ impl ApiError {
             code,
             message: message.into(),
             hint: None,
-            place: None,
-            problem: None,
+            misread: None,
             retry_after_s: None,
             field: None,
             request_id: None,
@@ -92,13 +101,11 @@ impl IntoResponse for ApiError {
         if let Some(hint) = self.hint {
             error["hint"] = hint.into();
         }
-        if let Some((offset, length)) = self.place.map(|place| *place) {
-            error["offset"] = offset.into();
-            error["length"] = length.into();
-        }
-        if let Some((problem, vietnamese)) = self.problem.map(|problem| *problem) {
-            error["problem"] = problem.into();
-            error["message_vi"] = vietnamese.into();
+        if let Some(misread) = self.misread {
+            error["offset"] = misread.offset.into();
+            error["length"] = misread.length.into();
+            error["problem"] = misread.problem.into();
+            error["message_vi"] = misread.vietnamese.into();
         }
         if let Some(field) = self.field {
             error["field"] = field.into();

@@ -295,16 +295,19 @@ impl Engine {
     /// A statement as a plan, with the session that runs it. To be called on the engine's threads, which have the stack for it.
     pub(crate) async fn planned(
         &self,
-        view: Arc<View>,
         scope: &Arc<Scope>,
         sql: &str,
+        given: &Given,
         limits: &Limits,
         pool: Arc<dyn MemoryPool>,
         stats: &Arc<ScanStats>,
-        narrow: Option<store::index::Question>,
     ) -> Result<(Session, Arc<dyn ExecutionPlan>)> {
+        let view = Arc::new(match &given.snapshot {
+            Some(snapshot) => self.view_of(snapshot, scope),
+            None => self.view(scope),
+        });
         let statement = dialect::parse(sql)?;
-        let session = self.session(view, scope, limits, pool, stats, narrow)?;
+        let session = self.session(view, scope, limits, pool, stats, given.narrow.clone())?;
         let statement = rewrite::rewrite(statement, &session.names)?;
         let plan = session.state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
         let physical = session.state.create_physical_plan(&plan).await?;
@@ -452,13 +455,8 @@ impl Question {
         tell: &mut Option<oneshot::Sender<Result<SchemaRef>>>,
         sender: &mpsc::Sender<Result<RecordBatch>>,
     ) -> Result<()> {
-        let view = Arc::new(match &self.given.snapshot {
-            Some(snapshot) => self.engine.view_of(snapshot, &self.scope),
-            None => self.engine.view(&self.scope),
-        });
-        let narrow = self.given.narrow.clone();
         let (session, physical) =
-            self.engine.planned(view, &self.scope, &self.sql, &self.limits, pool, &self.stats, narrow).await?;
+            self.engine.planned(&self.scope, &self.sql, &self.given, &self.limits, pool, &self.stats).await?;
         let mut stream = execute_stream(physical, session.state.task_ctx())?;
         if let Some(tell) = tell.take() {
             let _ = tell.send(Ok(stream.schema()));

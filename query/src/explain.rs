@@ -21,7 +21,7 @@ use futures::StreamExt;
 use tokio::time::timeout;
 
 use crate::{
-    engine::{Engine, out_of_time},
+    engine::{Engine, Given, out_of_time},
     error::Result,
     prune::{keep, prunable, pruning_predicate},
     pushdown::question,
@@ -93,8 +93,7 @@ impl Engine {
             let (_registered, mut cancelled) = engine.register(pool.clone());
             let stats = Arc::new(ScanStats::default());
             let started = Instant::now();
-            let (session, plan) =
-                engine.planned(Arc::new(engine.view(&scope)), &scope, &sql, &limits, pool, &stats, None).await?;
+            let (session, plan) = engine.planned(&scope, &sql, &Given::default(), &limits, pool, &stats).await?;
             let mut sentences = Vec::new();
             scans(&plan, &mut |scan| of_scan(scan, &mut sentences));
             let planned = stats.segments_skipped.load(Relaxed);

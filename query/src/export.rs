@@ -453,7 +453,7 @@ mod tests {
             let wanted = search("| stats count() as n by system.id | sort system.id", &[]);
             let export = whole(&world, &admin(), wanted, Format::Csv).await;
             let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-            world.rows.iter().for_each(|row| *counts.entry(&*row.system).or_default() += 1);
+            world.rows.iter().for_each(|row| *counts.entry(row.system).or_default() += 1);
             let lines: Vec<String> = counts.iter().map(|(system, count)| format!("{system},{count}")).collect();
             let text = text(&export);
             for line in lines {

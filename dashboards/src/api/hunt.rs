@@ -15,7 +15,7 @@ use crate::{
     App,
     ask::refused,
     auth::Person,
-    error::{ApiError, Result},
+    error::{ApiError, Misread, Result},
     time::{read, rfc3339},
 };
 
@@ -141,8 +141,12 @@ pub fn misread(error: HuntError, q: &str) -> ApiError {
             let characters = |bytes: usize| q.get(..bytes.min(q.len())).map_or(bytes, |part| part.chars().count());
             let (start, end) = (characters(error.offset), characters(error.offset + error.len));
             let mut answer = ApiError::bad("search_syntax", error.message.clone());
-            answer.place = Some(Box::new((start, end - start)));
-            answer.problem = Some(Box::new((error.problem.code(), error.vietnamese())));
+            answer.misread = Some(Box::new(Misread {
+                offset: start,
+                length: end - start,
+                problem: error.problem.code(),
+                vietnamese: error.vietnamese(),
+            }));
             answer
         }
     }

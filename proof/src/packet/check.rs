@@ -368,11 +368,10 @@ fn finish(leaf: &Leaf, mut rows: Vec<(Place, Vec<u8>)>, report: &mut PacketRepor
 fn outside(roots: &BTreeMap<u64, Root>, anchors: &[Anchor], report: &mut PacketReport) {
     for anchor in anchors {
         match roots.get(&anchor.number) {
-            Some(root) if anchor.fits(&root.hash) => {
-                if report.root_needed.is_some_and(|needed| needed <= anchor.number) {
-                    report.anchored_by = Some(report.anchored_by.map_or(anchor.number, |known| known.min(anchor.number)));
-                }
+            Some(root) if anchor.fits(&root.hash) && report.root_needed.is_some_and(|needed| needed <= anchor.number) => {
+                report.anchored_by = Some(report.anchored_by.map_or(anchor.number, |known| known.min(anchor.number)));
             }
+            Some(root) if anchor.fits(&root.hash) => {}
             Some(_) => {
                 report.problem(format!("root {} was anchored outside with another hash: it was signed anew", anchor.number))
             }

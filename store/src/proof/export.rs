@@ -64,6 +64,9 @@ struct Export {
     files: Vec<FileEntry>,
 }
 
+/// Takes row groups of a segment.
+type Each<'e> = &'e mut dyn FnMut(&Segment, &SegmentFile<'_>, &[usize]) -> Result<()>;
+
 impl Export {
     fn run(mut self) -> Result<PacketReport> {
         let out = self.options.out.clone();
@@ -183,7 +186,7 @@ impl Export {
     }
 
     /// Segments and row groups that may hold rows of the export.
-    fn groups(&self, wanted: &Wanted, each: &mut dyn FnMut(&Segment, &SegmentFile<'_>, &[usize]) -> Result<()>) -> Result<()> {
+    fn groups(&self, wanted: &Wanted, each: Each<'_>) -> Result<()> {
         for segment in &self.contents.segments {
             let has_system = segment.systems.iter().any(|part| {
                 part.system == self.options.system && self.options.dataset.as_ref().is_none_or(|dataset| *dataset == part.class)

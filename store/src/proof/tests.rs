@@ -266,7 +266,7 @@ async fn a_forged_line_is_named_though_every_checksum_fits() {
     let report = checked(dir.path()).await;
     assert_eq!(kinds(&report), [DivergenceKind::RowsChanged], "{:#?}", report.divergences);
     let found = &report.divergences[0];
-    assert_eq!(found.files, [segment.location.clone()]);
+    assert_eq!(found.files, std::slice::from_ref(&segment.location));
     assert_eq!(found.block, Some((0, 2)));
     assert!(found.hour.is_some() && found.system.is_some() && found.dataset.is_some());
     // The event lies between the two that are named.

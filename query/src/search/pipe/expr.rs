@@ -340,7 +340,7 @@ impl Typing<'_> {
         if a.holds.is_list() || b.holds.is_list() {
             return self.list_comparison(operator, left, right);
         }
-        if a.holds == Type::Ip && !is_equal || b.holds == Type::Ip && !is_equal {
+        if !is_equal && (a.holds == Type::Ip || b.holds == Type::Ip) {
             let ip = if a.holds == Type::Ip { left } else { right };
             return Err(ip.span().error(Problem::NotBySize, [&a.sql]));
         }

@@ -282,7 +282,7 @@ impl Typing<'_> {
     pub(super) fn aggregate(&self, aggregate: &Aggregate) -> Result<Typed> {
         let called = &aggregate.function;
         let (of, args) = match shorthand(&called.name) {
-            Some(percent) => ("percentile", vec![aggregate.args.clone(), vec![percent]].concat()),
+            Some(percent) => ("percentile", [aggregate.args.clone(), vec![percent]].concat()),
             None => {
                 let Some(function) = find(AGGREGATES, called) else { return Err(unknown(AGGREGATES, called)) };
                 (function.name, aggregate.args.clone())

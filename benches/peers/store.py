@@ -45,10 +45,10 @@ def drop_caches():
 
 
 def sizes(folder):
-    found = {"parquet": 0, "index": 0, "catalogue": 0}
+    found = {"parquet": 0, "index": 0, "catalogue": 0, "proof": 0}
     for at, _, names in os.walk(folder):
         for name in names:
-            kind = next((kind for kind in ("parquet", "index") if name.endswith(kind)), "catalogue" if "catalogue" in name else None)
+            kind = next((kind for kind in ("parquet", "index", "proof") if name.endswith(kind)), "catalogue" if "catalogue" in name else None)
             if kind:
                 found[kind] += os.path.getsize(os.path.join(at, name))
     return found

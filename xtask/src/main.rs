@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo | test | ci | tidy | bless | bench | reference | new`.
+//! The project's own commands: `cargo xtask demo | test | ci | tidy | bless | bench | sim | reference | new`.
 //!
 //! Deliberately without dependencies beyond a TOML reader, so that it builds in seconds on a fresh machine.
 
@@ -22,6 +22,7 @@ cargo xtask <command>
   tidy       check the dependency table, file headers, file lengths
   bless      rewrite golden files (corpus, snapshots) of all crates or of one: bless <crate>; review the diff
   bench      bench store [--events N] [--out FILE]: the store beside its peers, on a release build (half an hour)
+  sim        sim [--minutes N]: the store on a machine that loses power between any two calls; says how many seeds ran
   reference  rewrite docs/reference from the sources of truth (--check: fail if they differ)
   new        write the skeleton of a parser, rule or check: new parser <name> | new rule <logsource>/<name> | new check <name>
 ";
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
         ["bless"] => test::bless(None),
         ["bless", name] => test::bless(Some(name)),
         ["bench", "store", rest @ ..] => bench::run(rest),
+        ["sim"] => test::sim("10"),
+        ["sim", "--minutes", minutes] => test::sim(minutes),
         ["reference", rest @ ..] => reference::run(rest.contains(&"--check")),
         ["new", kind, name] => new::run(kind, name),
         _ => {

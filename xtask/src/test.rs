@@ -27,6 +27,19 @@ pub fn run(rest: &[&str]) -> Result {
     step("Rust tests, browser tests included", tests.args(rest))
 }
 
+/// Runs the simulator of the whole store for so many minutes, from a seed of its own each time.
+pub fn sim(minutes: &str) -> Result {
+    if !minutes.parse::<u32>().is_ok_and(|minutes| minutes > 0) {
+        return Err(format!("--minutes {minutes:?} is not a number of minutes"));
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut tests = cargo();
+    // With the program beside it, so that the dependencies are those of every other build; it has no library, so nothing of it runs.
+    tests.args(["test", "--package", "store", "--package", "chieng", "--package", "xtask", "--lib", "--"]);
+    tests.args(["tests::sim::whole_store", "--exact", "--nocapture"]);
+    step("simulate", tests.env("CHIENG_SIM_MINUTES", minutes).env("CHIENG_SIM_FROM", (now * 1_000_000).to_string()))
+}
+
 pub fn bless(only: Option<&str>) -> Result {
     if env::var_os("CI").is_some() {
         return Err("golden files are never rewritten in CI".into());

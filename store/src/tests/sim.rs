@@ -2,7 +2,8 @@
 //!
 //! After each recovery: what was acknowledged is visible, nothing is there twice, nothing is there that was never sent, the books
 //! balance; at the end the files fit their checksums and the proof holds. One seed: `CHIENG_SIM_SEED=7 cargo test -p store
-//! whole_store`; more: `CHIENG_SIM_SEEDS=1000` or `CHIENG_SIM_MINUTES=10`, which is `cargo xtask sim`.
+//! whole_store`; more: `CHIENG_SIM_SEEDS=1000`; `cargo xtask sim --minutes 10` goes on from
+//! `CHIENG_SIM_FROM`.
 
 use std::{
     collections::BTreeSet,
@@ -253,7 +254,7 @@ async fn whole_store() {
     let until = number("CHIENG_SIM_MINUTES").map(|minutes| Instant::now() + Duration::from_secs(minutes * 60));
     let mut sum = Model::default();
     let mut seeds = 0;
-    let start = first.unwrap_or(0);
+    let start = first.or(number("CHIENG_SIM_FROM")).unwrap_or(0);
     while until.map_or(seeds < count, |until| Instant::now() < until) {
         let seed = start + seeds;
         let model = run(seed).await;

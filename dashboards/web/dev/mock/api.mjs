@@ -61,6 +61,10 @@ const routes = {
     const found = search(b.q, b.from, b.to), start = Number(b.before ?? 0), rows = found.slice(start, start + b.limit);
     return { sql: sqlOf(b.q, b), columns: [...new Set(rows.slice(0, 50).flatMap(Object.keys))].map(label), rows, took_ms: 37, scanned: { segments: 14, segments_skipped: 1203, rows: found.length * 3 }, complete: !b.q.includes('chậm') && !b.q.includes('GET'), reason: b.q.includes('GET') ? 'time_limit' : null, next: start + b.limit < found.length ? String(start + b.limit) : null };
   },
+  'POST /hunt/explain': (b) => ({ sql: b.q, complete: true, sentences: [
+    { code: 'segments', figures: [1217], about: null, vi: 'Sổ mục lục có 1.217 tệp trong phạm vi của bạn.', en: 'The catalogue has 1,217 files in your scope.' },
+    { code: 'skipped', figures: [1203], about: null, vi: '1.203 tệp không phải mở: khoảng thời gian của chúng nằm ngoài.', en: '1,203 files were not opened: they lie outside the time range.' },
+  ] }),
   'POST /hunt/complete': (b) => {
     const typed = /[\p{L}\p{N}_.]*$/u.exec([...b.q].slice(0, b.caret).join(''))[0];
     const commands = [['stats', 'Đếm và tính tổng, mỗi nhóm một dòng', 'Counts and sums, one row per group'], ['sort', 'Sắp xếp', 'Orders the rows']];

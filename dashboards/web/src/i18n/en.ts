@@ -122,7 +122,7 @@ export const en: Messages = {
   hunt: {
     query: 'Query', placeholder: 'Words to find, for example: failed user.name:root source.ip:203.0.113.7',
     placeholderSql: 'SELECT source.ip, count(*) FROM events GROUP BY source.ip', modes: { search: 'Search', sql: 'SQL' }, mode: 'Ask by',
-    run: 'Search', stop: 'Stop', running: 'Searching…', sqlMeant: 'The SQL it means', editSql: 'Edit as SQL',
+    run: 'Search', stop: 'Stop', running: 'Searching…', sqlMeant: 'The SQL it means', editSql: 'Edit as SQL', explain: 'What is read?', explainPartial: 'The question did not run to its end, so these figures are not whole.',
     rows: (count) => s(count, 'row'), ofTotal: (total) => `of ${total} events`, took: (ms) => `${ms} ms`,
     scanned: (segments, skipped, rows) => `read ${segments} segments, skipped ${skipped}, ${rows} rows`,
     more: 'Load older rows', end: 'The end: no older row in this range.',

@@ -123,7 +123,7 @@ export const vi = {
   hunt: {
     query: 'Câu tìm', placeholder: 'Gõ từ cần tìm, ví dụ: failed user.name:root source.ip:203.0.113.7',
     placeholderSql: 'SELECT source.ip, count(*) FROM events GROUP BY source.ip', modes: { search: 'Tìm', sql: 'SQL' }, mode: 'Cách hỏi',
-    run: 'Tìm', stop: 'Dừng', running: 'Đang tìm…', sqlMeant: 'Nghĩa là SQL', editSql: 'Sửa thành SQL',
+    run: 'Tìm', stop: 'Dừng', running: 'Đang tìm…', sqlMeant: 'Nghĩa là SQL', editSql: 'Sửa thành SQL', explain: 'Đọc những gì?', explainPartial: 'Câu hỏi chưa chạy hết, nên các con số dưới đây chưa đủ.',
     rows: (count: number) => `${n(count)} dòng`, ofTotal: (total: string) => `trong ${total} sự kiện`, took: (ms: string) => `${ms} ms`,
     scanned: (segments: string, skipped: string, rows: string) => `đọc ${segments} đoạn, bỏ qua ${skipped}, ${rows} hàng`,
     more: 'Tải thêm dòng cũ hơn', end: 'Hết: không còn dòng nào cũ hơn trong khoảng này.',

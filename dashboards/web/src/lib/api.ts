@@ -80,6 +80,7 @@ export const api = {
   removeSearch: (search: string) => call<object>('DELETE', `/searches/${id(search)}`),
   around: (event: string, n: number, signal?: Signal) => call<T.Around>('GET', `/events/${id(event)}/around?n=${n}`, undefined, signal),
   event: (event: string, signal?: Signal) => call<T.EventAnswer>('GET', `/events/${id(event)}`, undefined, signal),
+  explain: (body: T.HuntRequest, signal?: Signal) => call<T.Explanation>('POST', '/hunt/explain', body, signal),
   complete: (q: string, caret: number, signal?: Signal) => call<T.Completion>('POST', '/hunt/complete', { q, caret }, signal),
   fields: (signal?: Signal) => call<T.Field[]>('GET', '/fields', undefined, signal),
 

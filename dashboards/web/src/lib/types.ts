@@ -210,6 +210,13 @@ export interface PasteAnswer {
   took_ms: number;
 }
 
+/** POST /hunt/explain {q, mode, from, to, limit?} */
+export interface Explanation {
+  sql: string;
+  complete: boolean;
+  sentences: { code: string; figures: number[]; about: string | null; vi: string; en: string }[];
+}
+
 /** POST /hunt/patterns {q, from, to, limit?, rarest?} */
 export interface Patterns {
   patterns: { text: string; count: number; first: Time; last: Time; id: string; sample: string }[];

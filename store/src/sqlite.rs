@@ -269,6 +269,15 @@ impl Catalogue for SqliteCatalogue {
         let failed = Error::catalogue;
         let mut tx = self.pool.begin().await.map_err(failed("write to"))?;
         for tombstone in tombstones {
+            // A commit whose answer was lost: the segment is gone, and its record is written.
+            let is_there: i64 = sqlx::query_scalar("SELECT count(*) FROM segment WHERE id = ?")
+                .bind(&tombstone.segment)
+                .fetch_one(&mut *tx)
+                .await
+                .map_err(failed("read"))?;
+            if is_there == 0 {
+                continue;
+            }
             bury(&mut tx, tombstone).await.map_err(failed("write to"))?;
         }
         sqlx::query("DELETE FROM columns WHERE id NOT IN (SELECT columns FROM segment)")

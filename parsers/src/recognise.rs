@@ -17,6 +17,9 @@ pub struct Memory {
     parser: u8,
 }
 
+/// Words of the bit set of parsers that say maybe.
+const MAYBE_WORDS: usize = 3;
+
 /// The name given to records that no parser reads.
 const NONE: &str = "none";
 
@@ -80,11 +83,11 @@ fn sniffed<'r>(payload: RawRecord<'r>, memory: &mut Memory, event: &mut Event<'r
     {
         return Some(*parser);
     }
-    let mut maybe = 0u64;
+    let mut maybe = [0u64; MAYBE_WORDS];
     for (at, parser) in PARSERS.iter().enumerate() {
         match parser.sniff(payload) {
             Sniff::No => {}
-            Sniff::Maybe => maybe |= 1 << at,
+            Sniff::Maybe => maybe[at / 64] |= 1 << (at % 64),
             Sniff::Yes => {
                 if read(*parser, payload, event) {
                     memory.parser = at as u8 + 1;
@@ -96,7 +99,7 @@ fn sniffed<'r>(payload: RawRecord<'r>, memory: &mut Memory, event: &mut Event<'r
     PARSERS
         .iter()
         .enumerate()
-        .filter(|(at, _)| maybe & (1 << at) != 0)
+        .filter(|(at, _)| maybe[at / 64] & (1 << (at % 64)) != 0)
         .map(|(_, parser)| *parser)
         .find(|parser| read(*parser, payload, event))
 }
@@ -146,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_list_fits_its_bit_set_and_has_no_doubles() {
-        assert!(PARSERS.len() < 64);
+        assert!(PARSERS.len() < 64 * MAYBE_WORDS && PARSERS.len() < usize::from(u8::MAX));
         let mut names: Vec<_> = PARSERS.iter().map(|parser| parser.name()).collect();
         names.sort_unstable();
         names.dedup();

@@ -19,6 +19,7 @@ use super::{
     cells::Cells,
     derive::skew_of,
     part::{self, FORMAT_PARTS},
+    search::Shapes,
     slot_name,
     template::{Derived, Element, Form, Names, Piece, SLOTS_MAX, Shape, UNIT, json_escaped},
     time::{Memo, TimeForm, push_number},
@@ -54,29 +55,6 @@ pub(crate) struct Stored {
     pub columns: Vec<(String, String)>,
     /// For each derived column the physical columns that it may need beside its own.
     pub derived: BTreeMap<String, Vec<String>>,
-}
-
-/// The distinct shapes in a batch.
-#[derive(Clone, Debug)]
-pub struct Templates {
-    /// For each row a number in `distinct`; `None`: the line is not derived.
-    pub codes: Vec<Option<u32>>,
-    pub distinct: Vec<Template>,
-}
-
-/// What one shape says about a line without looking at the row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template {
-    /// Constant text in the order of the line; between two of them stands at least one variable part. A variable part can be empty.
-    pub constants: Vec<String>,
-    /// True when the line begins, and ends, with constant text.
-    pub anchored: (bool, bool),
-    /// Columns that are copied into the line.
-    pub columns: Vec<String>,
-    /// True when the line has residual variables or times.
-    pub has_variables: bool,
-    /// The part of `constants` inside `message`; `None` when the message does not lie in the line.
-    pub message: Option<Vec<String>>,
 }
 
 impl Layout {
@@ -172,54 +150,37 @@ impl Layout {
             .map_err(Error::segment("decode", &self.segment))
     }
 
-    /// The distinct shapes of a batch that has the column [`COLUMN_SHAPE`], so that a condition about constant text is decided once
-    /// per shape and not once per row.
-    pub fn templates(&self, batch: &RecordBatch) -> Result<Templates> {
+    /// The shapes of a batch that has the column [`COLUMN_SHAPE`].
+    pub fn shapes(&self, batch: &RecordBatch) -> Result<Shapes> {
         let failed = |what: String| Error::segment("decode", &self.segment)(what);
-        let rows = Rows::new(batch).map_err(failed)?;
-        let distinct = rows.shapes.iter().map(|shape| template(shape, &rows.names)).collect();
-        let is_line = |code: &u32| rows.shapes[*code as usize].line.is_some();
-        Ok(Templates { codes: rows.codes.iter().map(|code| code.filter(is_line)).collect(), distinct })
+        let array = batch.column_by_name(COLUMN_SHAPE).ok_or_else(|| failed(format!("no column {COLUMN_SHAPE}")))?;
+        Shapes::read(array).map_err(failed)
+    }
+
+    /// What rows of some of the shapes need; `of` says of which.
+    pub fn needs(&self, shapes: &Shapes, of: &dyn Fn(u32) -> bool) -> Needs<'_> {
+        let mut uses = Uses::default();
+        shapes.note(of, &mut uses);
+        Needs { layout: self, uses }
     }
 }
 
-fn template(shape: &Shape, names: &Names) -> Template {
-    let pieces = shape.line.as_deref().unwrap_or_default();
-    let is_mark = |piece: &&Piece| matches!(piece, Piece::Begin | Piece::End);
-    let text_of = |pieces: &[Piece]| {
-        // Texts that only a mark parts are one constant.
-        let mut constants: Vec<String> = Vec::new();
-        let mut goes_on = false;
-        for piece in pieces.iter().filter(|piece| !is_mark(piece)) {
-            let Piece::Text(text) = piece else {
-                goes_on = false;
-                continue;
-            };
-            match constants.last_mut().filter(|_| goes_on) {
-                Some(last) => last.push_str(text),
-                None => constants.push(text.to_string()),
-            }
-            goes_on = true;
+/// The physical columns of rows with certain shapes: far fewer than [`Layout::physical`] names for any row.
+#[derive(Debug)]
+pub struct Needs<'l> {
+    layout: &'l Layout,
+    uses: Uses,
+}
+
+impl Needs<'_> {
+    /// Names of the physical columns to decode a logical one; not every file has all of them.
+    pub fn physical(&self, logical: &str) -> Vec<String> {
+        let layout = self.layout;
+        if layout.stored.format != FORMAT_LINES || !layout.stored.derived.contains_key(logical) {
+            return layout.physical(logical);
         }
-        constants
-    };
-    let place = |mark: Piece| pieces.iter().position(|piece| *piece == mark);
-    let is_text = |piece: Option<&Piece>| matches!(piece, Some(Piece::Text(_)));
-    Template {
-        constants: text_of(pieces),
-        anchored: (
-            is_text(pieces.iter().find(|piece| !is_mark(piece))),
-            is_text(pieces.iter().rev().find(|piece| !is_mark(piece))),
-        ),
-        columns: pieces
-            .iter()
-            .filter_map(|piece| match piece {
-                Piece::Copy(column, _) => Some(names.name(*column).to_owned()),
-                _ => None,
-            })
-            .collect(),
-        has_variables: pieces.iter().any(|piece| matches!(piece, Piece::Slot | Piece::Time(_))),
-        message: place(Piece::Begin).zip(place(Piece::End)).map(|(from, to)| text_of(&pieces[from..to])),
+        let further = self.uses.derived.get(logical).into_iter().flatten().cloned();
+        [logical.to_owned(), COLUMN_SHAPE.to_owned()].into_iter().chain(further).collect()
     }
 }
 
@@ -248,7 +209,7 @@ impl<'a> Rows<'a> {
     fn new(batch: &'a RecordBatch) -> Result<Self, String> {
         let mut names = Names::default();
         let (shapes, codes) = match batch.column_by_name(COLUMN_SHAPE) {
-            Some(array) => shapes(array, &mut names)?,
+            Some(array) => shapes_of(array, &mut names)?,
             None => (Vec::new(), vec![None; batch.num_rows()]),
         };
         let cells = (0..names.len() as u32).map(|number| Cells::by_name(batch, names.name(number))).collect();
@@ -497,7 +458,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Shapes and, for each row, its number.
-fn shapes(array: &ArrayRef, names: &mut Names) -> Result<(Vec<Shape>, Vec<Option<u32>>), String> {
+pub(super) fn shapes_of(array: &ArrayRef, names: &mut Names) -> Result<(Vec<Shape>, Vec<Option<u32>>), String> {
     let parse = |text: &str, names: &mut Names| {
         Shape::parse(text, names).map_err(|(at, what)| format!("{COLUMN_SHAPE}: byte {at}: {what}"))
     };
@@ -592,6 +553,11 @@ impl Uses {
     pub fn add(&mut self, text: &str) -> Result<(), String> {
         let mut names = Names::default();
         let shape = Shape::parse(text, &mut names).map_err(|(at, what)| format!("shape, byte {at}: {what}"))?;
+        self.note(&shape, &names);
+        Ok(())
+    }
+
+    pub fn note(&mut self, shape: &Shape, names: &Names) {
         let mut note = |column: &str, further: Vec<String>| self.derived.entry(column.to_owned()).or_default().extend(further);
         let resolve = |column: u32| {
             let mut found = vec![names.name(column).to_owned()];
@@ -637,7 +603,6 @@ impl Uses {
             };
             note(names.name(*column), further);
         }
-        Ok(())
     }
 
     pub fn finish(&self) -> BTreeMap<String, Vec<String>> {

@@ -16,12 +16,13 @@ mod decode;
 mod derive;
 pub(crate) mod encode;
 pub(crate) mod part;
+pub mod search;
 mod template;
 #[cfg(test)]
 mod tests;
 mod time;
 
-pub use decode::{FORMAT_LINES, LAYOUT_KEY, Layout, Template, Templates};
+pub use decode::{FORMAT_LINES, LAYOUT_KEY, Layout, Needs};
 pub(crate) use decode::{Stored, Uses};
 
 /// The shape of a row (see the reference of the segment format).

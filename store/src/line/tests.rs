@@ -60,7 +60,69 @@ fn check(encoder: &mut Encoder, logical: &RecordBatch) -> RecordBatch {
         let decoded = layout.decode(column.name(), &physical.project(&at).unwrap()).unwrap();
         assert_eq!(&decoded, array, "{}", column.name());
     }
+    check_needs(&physical, &layout, logical);
+    check_searches(&physical, &layout, logical);
     physical
+}
+
+fn narrowed(physical: &RecordBatch, wanted: impl Fn(&str) -> bool) -> RecordBatch {
+    let at: Vec<usize> = (0..physical.num_columns()).filter(|at| wanted(physical.schema_ref().field(*at).name())).collect();
+    physical.project(&at).unwrap()
+}
+
+/// Rows of one shape come back from the columns that this shape needs.
+fn check_needs(physical: &RecordBatch, layout: &Layout, logical: &RecordBatch) {
+    let shapes = layout.shapes(physical).unwrap();
+    for (row, code) in shapes.codes().iter().enumerate() {
+        let needs = layout.needs(&shapes, &|at| Some(at) == *code);
+        for (column, array) in logical.schema_ref().fields().iter().zip(logical.columns()) {
+            let wanted = needs.physical(column.name());
+            let batch = narrowed(&physical.slice(row, 1), |name| wanted.iter().any(|wanted| wanted == name));
+            assert_eq!(&layout.decode(column.name(), &batch).unwrap(), &array.slice(row, 1), "{}", column.name());
+        }
+    }
+}
+
+/// Whatever stands in the lines is found, and what is proven is true.
+fn check_searches(physical: &RecordBatch, layout: &Layout, logical: &RecordBatch) {
+    use search::{Literal, Texts};
+    let shapes = layout.shapes(physical).unwrap();
+    let column = |name: &str| -> Vec<Option<String>> {
+        let Some(column) = logical.column_by_name(name) else { return vec![None; logical.num_rows()] };
+        column.as_string_view().iter().map(|text| text.map(str::to_owned)).collect()
+    };
+    let (lines, messages) = (column("event.original"), column("message"));
+    let mut asked = std::collections::BTreeSet::new();
+    for line in lines.iter().chain(&messages).flatten() {
+        let places: Vec<usize> = line.char_indices().map(|(at, _)| at).collect();
+        for (step, len) in [(3, 1), (2, 2), (5, 4), (3, 9), (11, 30)] {
+            for from in places.iter().step_by(step) {
+                let to = (from + len..=line.len()).find(|to| line.is_char_boundary(*to)).unwrap_or(line.len());
+                asked.insert(line[*from..to].to_owned());
+            }
+        }
+    }
+    for (at, text) in asked.iter().enumerate().filter(|(at, _)| asked.len() < 60 || at % (asked.len() / 60) == 0) {
+        let folds = at % 2 == 1;
+        let has = |line: &Option<String>| {
+            line.as_ref().is_some_and(|line| match folds {
+                true => line.to_ascii_lowercase().contains(&text.to_ascii_lowercase()),
+                false => line.contains(text),
+            })
+        };
+        for wanted in [Texts::Line, Texts::Message, Texts::Both] {
+            let Some(literal) = Literal::new(text, folds) else { continue };
+            let search = shapes.search(literal, wanted, &|constant, _| !folds && constant.contains(text));
+            let columns = search.columns(&|_| true);
+            let batch = narrowed(physical, |name| columns.contains(name));
+            let candidates = search.candidates(&batch, shapes.codes());
+            for row in 0..logical.num_rows() {
+                let is = wanted != Texts::Message && has(&lines[row]) || wanted != Texts::Line && has(&messages[row]);
+                assert!(candidates.value(row) || !is, "{text:?} {folds} {wanted:?} in {:?}, {:?}", lines[row], messages[row]);
+                assert!(is || !search.is_proven(shapes.codes()[row]), "{text:?} {wanted:?} not in {:?}", lines[row]);
+            }
+        }
+    }
 }
 
 fn texts(values: &[Option<&str>]) -> ArrayRef {
@@ -192,20 +254,29 @@ fn vendor_lines_keep_nothing_but_columns() {
 }
 
 #[test]
-fn templates_tell_what_is_constant() {
+fn shapes_decide_most_rows() {
+    let lines: Vec<String> =
+        (0..90).map(|at| format!("{} for user{at} from 10.0.0.{at}", ["Accepted", "Failed", "Refused"][at % 3])).collect();
     let batch = rows(vec![
-        ("event.original", texts(&[Some("a b=7 c"), Some("a b=8 c"), None, Some("\u{1e}")])),
-        ("message", texts(&[Some("b=7 c"), Some("b=8 c"), None, None])),
+        ("event.original", Arc::new(StringViewArray::from_iter_values(&lines))),
+        ("user.name", Arc::new(StringViewArray::from_iter_values((0..90).map(|at| format!("user{at}"))))),
+        ("source.ip", Arc::new(StringViewArray::from_iter_values((0..90).map(|at| format!("10.0.0.{at}"))))),
     ]);
     let (physical, layout) = store(&mut Encoder::new("t"), &batch, "t");
-    let templates = layout.templates(&physical).unwrap();
-    assert_eq!(templates.codes, [Some(0), Some(0), None, None]);
-    let first = &templates.distinct[0];
-    assert_eq!(
-        (&first.constants[..], first.anchored, first.has_variables),
-        (&["a b=".to_owned(), " c".into()][..], (true, true), true)
-    );
-    assert_eq!(first.message.as_deref(), Some(&["b=".to_owned(), " c".into()][..]));
+    let shapes = layout.shapes(&physical).unwrap();
+    let count = |text: &str| {
+        let literal = search::Literal::new(text, false).unwrap();
+        let search = shapes.search(literal, search::Texts::Both, &|constant, _| constant.contains(text));
+        let candidates = search.candidates(&physical, shapes.codes());
+        let proven = shapes.codes().iter().filter(|code| search.is_proven(**code)).count();
+        (proven, candidates.count_set_bits())
+    };
+    assert_eq!(count("Failed for"), (30, 30));
+    assert_eq!(count("user17 from"), (0, 1));
+    assert_eq!(count("for user17"), (0, 1));
+    // 10.0.0.80 also begins with what is left for the address.
+    assert_eq!(count("r8 from 10.0.0.8"), (0, 11));
+    assert_eq!(count("no such"), (0, 0));
 }
 
 #[test]

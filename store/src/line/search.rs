@@ -1,0 +1,510 @@
+//! Looking for a literal in lines without putting the lines together.
+//!
+//! A line is constant text and variable parts (`Failed password for {user.name} from {source.ip} port {}`). A literal stands in
+//! it wholly in constant text, which is known once per shape, or it touches a variable part: then that part's value holds the literal, or begins with its end,
+//! or ends with its beginning, where the constant text beside it has the rest. So most rows are decided by their shape, the
+//! others by a test of each distinct value of a column; only rows that are left are decoded.
+//!
+//! Invariant: [`Search::candidates`] names every row whose line has the literal, and maybe some others. Only
+//! [`Search::is_proven`] says that a row has it for certain.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+};
+
+use arrow::{
+    array::{Array, ArrayRef},
+    buffer::BooleanBuffer,
+    record_batch::RecordBatch,
+};
+use event::field;
+
+use super::{
+    cells::Cells,
+    decode::{Uses, shapes_of},
+    slot_name,
+    template::{Derived, Form, Names, Piece, SLOTS_MAX, Shape, UNIT, json_escaped},
+};
+
+/// The shapes in a batch, and which row has which.
+#[derive(Debug)]
+pub struct Shapes {
+    names: Names,
+    shapes: Vec<Shape>,
+    codes: Vec<Option<u32>>,
+}
+
+/// Where a literal is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Texts {
+    /// `event.original`.
+    Line,
+    /// `message`.
+    Message,
+    /// Either of them.
+    Both,
+}
+
+impl Texts {
+    fn line(self) -> bool {
+        self != Self::Message
+    }
+
+    fn message(self) -> bool {
+        self != Self::Line
+    }
+}
+
+/// What is looked for.
+#[derive(Clone, Debug)]
+pub struct Literal {
+    bytes: Vec<u8>,
+    /// ASCII letters in any case; then text beyond ASCII is never ruled out.
+    folds: bool,
+}
+
+impl Literal {
+    /// `None` for a literal that rules nothing out: the empty one, or one beyond ASCII in any case.
+    pub fn new(text: &str, folds: bool) -> Option<Self> {
+        if text.is_empty() || folds && !text.is_ascii() {
+            return None;
+        }
+        let mut bytes = text.as_bytes().to_vec();
+        if folds {
+            bytes.make_ascii_lowercase();
+        }
+        Some(Self { bytes, folds })
+    }
+
+    fn same(&self, one: &[u8], other: &[u8]) -> bool {
+        if self.folds { one.eq_ignore_ascii_case(other) } else { one == other }
+    }
+
+    fn begins(&self, text: &[u8], start: &[u8]) -> bool {
+        text.get(..start.len()).is_some_and(|text| self.same(text, start))
+    }
+
+    fn ends(&self, text: &[u8], end: &[u8]) -> bool {
+        text.len() >= end.len() && self.same(&text[text.len() - end.len()..], end)
+    }
+
+    fn stands_in(&self, text: &[u8]) -> bool {
+        if !self.folds {
+            return memchr::memmem::find(text, &self.bytes).is_some();
+        }
+        let (first, rest) = (self.bytes[0], text.len().saturating_sub(self.bytes.len() - 1));
+        let text_of = |at: usize| &text[at..at + self.bytes.len()];
+        memchr::memchr2_iter(first, first.to_ascii_uppercase(), &text[..rest.min(text.len())])
+            .any(|at| text_of(at).eq_ignore_ascii_case(&self.bytes))
+    }
+
+    /// True when nothing can be said about a text.
+    fn is_blind_to(&self, text: &[u8]) -> bool {
+        self.folds && !text.is_ascii()
+    }
+}
+
+/// How far the literal may reach out of a variable part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Reach {
+    /// Bytes of the literal that may stand before the part.
+    before: Vec<u16>,
+    /// Bytes of the literal up to where the part may end, the rest standing after it.
+    until: Vec<u16>,
+}
+
+impl Reach {
+    /// True when a part with this value may be touched by the literal.
+    fn touches(&self, literal: &Literal, value: &[u8]) -> bool {
+        let bytes = &literal.bytes;
+        literal.is_blind_to(value)
+            || literal.stands_in(value)
+            || self.before.iter().any(|&at| {
+                let rest = &bytes[usize::from(at)..];
+                literal.begins(value, rest) || literal.begins(rest, value) && self.until.contains(&(at + value.len() as u16))
+            })
+            || self.until.iter().any(|&at| at > 0 && literal.ends(value, &bytes[..usize::from(at)]))
+    }
+
+    /// True when some number or time may be touched: they are made of digits, signs and the letters of months.
+    fn touches_digits(&self, literal: &Literal, is_time: bool) -> bool {
+        let fits = |byte: u8| {
+            byte.is_ascii_digit() || byte == b'-' || is_time && (byte.is_ascii_alphabetic() || b"+:./ ".contains(&byte))
+        };
+        let bytes = &literal.bytes;
+        bytes.iter().all(|byte| fits(*byte))
+            || self.before.iter().any(|&at| bytes.get(usize::from(at)).is_none_or(|byte| fits(*byte)))
+            || self.until.iter().any(|&at| at > 0 && fits(bytes[usize::from(at) - 1]))
+    }
+}
+
+/// A text column whose values must be tested in the rows of a shape.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Variable {
+    /// The column, and the one that stands for it where it is null.
+    column: String,
+    otherwise: Option<String>,
+    is_escaped: bool,
+    /// Number of the residual variable in the last such column, which holds all further ones.
+    part: Option<usize>,
+    reach: Reach,
+}
+
+/// What a shape says of its rows.
+#[derive(Clone, Debug)]
+enum Verdict {
+    Proven,
+    /// Any row may have it.
+    Open,
+    /// Rows may have it where one of the variables, by number, is touched.
+    Tested(Vec<usize>),
+}
+
+/// One literal and the shapes of a batch.
+#[derive(Debug)]
+pub struct Search {
+    literal: Literal,
+    /// By shape; the last one for rows without a shape.
+    verdicts: Vec<Verdict>,
+    variables: Vec<Variable>,
+}
+
+impl Shapes {
+    /// Reads the column [`super::COLUMN_SHAPE`]; the error says what is wrong in which shape.
+    pub(super) fn read(array: &ArrayRef) -> Result<Self, String> {
+        let mut names = Names::default();
+        let (shapes, codes) = shapes_of(array, &mut names)?;
+        Ok(Self { names, shapes, codes })
+    }
+
+    /// For each row the number of its shape, below [`Shapes::count`]; `None`: it has none.
+    pub fn codes(&self) -> &[Option<u32>] {
+        &self.codes
+    }
+
+    pub fn count(&self) -> usize {
+        self.shapes.len()
+    }
+
+    /// Notes what the chosen shapes are made of.
+    pub(super) fn note(&self, of: &dyn Fn(u32) -> bool, uses: &mut Uses) {
+        let chosen = self.shapes.iter().enumerate().filter(|(at, _)| of(*at as u32));
+        chosen.for_each(|(_, shape)| uses.note(shape, &self.names));
+    }
+
+    /// Prepares a search. `proves` says whether a constant text alone shows that the condition holds which the literal stands for;
+    /// what is not at an edge of the line or message goes on there with anything.
+    pub fn search(&self, literal: Literal, texts: Texts, proves: &dyn Fn(&str, Edges) -> bool) -> Search {
+        let mut search = Search { literal, verdicts: Vec::with_capacity(self.shapes.len() + 1), variables: Vec::new() };
+        for shape in self.shapes.iter().map(Some).chain([None]) {
+            let verdict = search.judge(&self.names, shape, texts, proves);
+            search.verdicts.push(verdict);
+        }
+        search
+    }
+}
+
+/// How a constant text is bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edges {
+    /// True when the text begins, and ends, where the line or the message does.
+    pub begins: bool,
+    pub ends: bool,
+}
+
+impl Search {
+    /// True when rows of a shape have the literal for certain.
+    pub fn is_proven(&self, shape: Option<u32>) -> bool {
+        matches!(self.verdict(shape), Verdict::Proven)
+    }
+
+    /// True when rows of a shape may have it, whatever their values are.
+    pub fn is_open(&self, shape: Option<u32>) -> bool {
+        matches!(self.verdict(shape), Verdict::Open)
+    }
+
+    fn verdict(&self, shape: Option<u32>) -> &Verdict {
+        &self.verdicts[shape.map_or(self.verdicts.len() - 1, |shape| shape as usize)]
+    }
+
+    /// Physical columns whose values must be tested; not every file has all of them.
+    pub fn columns(&self, of: &dyn Fn(Option<u32>) -> bool) -> BTreeSet<String> {
+        let last = self.verdicts.len() - 1;
+        let mut columns = BTreeSet::new();
+        for (at, verdict) in self.verdicts.iter().enumerate() {
+            let Verdict::Tested(variables) = verdict else { continue };
+            if !of((at < last).then_some(at as u32)) {
+                continue;
+            }
+            for variable in variables.iter().map(|&at| &self.variables[at]) {
+                columns.insert(variable.column.clone());
+                columns.extend(variable.otherwise.clone());
+            }
+        }
+        columns
+    }
+
+    /// The rows that may have the literal: `batch` has the columns of [`Search::columns`], `codes` the shapes of its rows.
+    pub fn candidates(&self, batch: &RecordBatch, codes: &[Option<u32>]) -> BooleanBuffer {
+        let mut tests: Vec<Option<Test<'_>>> = self.variables.iter().map(|_| None).collect();
+        BooleanBuffer::collect_bool(batch.num_rows(), |row| match self.verdict(codes[row]) {
+            Verdict::Proven | Verdict::Open => true,
+            Verdict::Tested(variables) => variables.iter().any(|&at| {
+                let test = tests[at].get_or_insert_with(|| Test::new(&self.variables[at], &self.literal, batch));
+                test.touches(row)
+            }),
+        })
+    }
+
+    fn judge(&mut self, names: &Names, shape: Option<&Shape>, texts: Texts, proves: &dyn Fn(&str, Edges) -> bool) -> Verdict {
+        let pieces = shape.and_then(|shape| shape.line.as_deref());
+        let marks = pieces.and_then(|pieces| {
+            let place = |mark: &Piece| pieces.iter().position(|piece| piece == mark);
+            place(&Piece::Begin).zip(place(&Piece::End))
+        });
+        let mut found = Vec::new();
+        let mut is_open = false;
+        // The part of the line to look at: all of it, or the message inside.
+        let parts = match (pieces, marks) {
+            (Some(pieces), _) if texts.line() => Some(Parts::new(pieces, 0..pieces.len())),
+            (Some(pieces), Some((from, to))) => Some(Parts::new(pieces, from + 1..to)),
+            _ => None,
+        };
+        if let Some(parts) = parts {
+            if parts.constants().any(|(text, edges)| proves(text, edges)) {
+                return Verdict::Proven;
+            }
+            is_open |= self.parts(names, shape, &parts, &mut found);
+        }
+        let mut whole = |column: &str| {
+            let otherwise = shape.and_then(|shape| {
+                shape.derived.iter().find_map(|(derived, how)| match how {
+                    Derived::Same(other) if names.name(*derived) == column => Some(names.name(*other).to_owned()),
+                    _ => None,
+                })
+            });
+            let (column, reach) = (column.to_owned(), Reach::default());
+            self.variable(&mut found, Variable { column, otherwise, is_escaped: false, part: None, reach });
+        };
+        if texts.line() && pieces.is_none() {
+            whole(field::EVENT_ORIGINAL.name());
+        }
+        if texts.message() && (pieces.is_none() || marks.is_none()) {
+            whole(field::MESSAGE.name());
+        }
+        // What is derived in another way is neither line nor message in any file we write.
+        if is_open { Verdict::Open } else { Verdict::Tested(found) }
+    }
+
+    /// Notes the variables of a line; true when nothing can be said.
+    fn parts(&mut self, names: &Names, shape: Option<&Shape>, parts: &Parts<'_>, found: &mut Vec<usize>) -> bool {
+        let literal = self.literal.clone();
+        if literal.bytes.len() > usize::from(u16::MAX) / 2
+            || parts.constants().any(|(text, _)| literal.is_blind_to(text.as_bytes()))
+        {
+            return true;
+        }
+        // A literal may also stand across constants that the proof did not accept.
+        if parts.constants().any(|(text, _)| literal.stands_in(text.as_bytes())) {
+            return true;
+        }
+        let mut slot = parts.slots_before;
+        for (at, piece) in parts.pieces.iter().enumerate() {
+            let reach = || parts.reach(at, &literal);
+            match piece {
+                Piece::Text(_) | Piece::Begin | Piece::End => {}
+                Piece::Time(_) | Piece::Copy(_, Form::Time(_)) => {
+                    if reach().touches_digits(&literal, true) {
+                        return true;
+                    }
+                }
+                Piece::Copy(column, form) => {
+                    let otherwise = shape.and_then(|shape| {
+                        shape.derived.iter().find_map(|(derived, how)| match how {
+                            Derived::Same(other) if derived == column => Some(names.name(*other).to_owned()),
+                            _ => None,
+                        })
+                    });
+                    let is_escaped = *form == Form::Json;
+                    let column = names.name(*column).to_owned();
+                    self.variable(found, Variable { column, otherwise, is_escaped, part: None, reach: reach() });
+                }
+                Piece::Slot => {
+                    let (column, part) = match slot.checked_sub(SLOTS_MAX - 1) {
+                        Some(part) => (slot_name(SLOTS_MAX - 1), Some(part)),
+                        None => (slot_name(slot), None),
+                    };
+                    self.variable(found, Variable { column, otherwise: None, is_escaped: false, part, reach: reach() });
+                    slot += 1;
+                }
+            }
+        }
+        false
+    }
+
+    fn variable(&mut self, found: &mut Vec<usize>, variable: Variable) {
+        let at = self.variables.iter().position(|known| *known == variable).unwrap_or_else(|| {
+            self.variables.push(variable);
+            self.variables.len() - 1
+        });
+        if !found.contains(&at) {
+            found.push(at);
+        }
+    }
+}
+
+/// A line, or the message in it, as its pieces.
+struct Parts<'a> {
+    pieces: &'a [Piece],
+    slots_before: usize,
+    /// Texts that only a mark parts are one constant: for each piece of text the number of its constant.
+    constants: Vec<String>,
+    constant_of: Vec<Option<usize>>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(line: &'a [Piece], range: Range<usize>) -> Self {
+        let slots_before = line[..range.start].iter().filter(|piece| **piece == Piece::Slot).count();
+        let pieces = &line[range];
+        let mut constants: Vec<String> = Vec::new();
+        let mut constant_of = Vec::with_capacity(pieces.len());
+        let mut goes_on = false;
+        for piece in pieces {
+            constant_of.push(match piece {
+                Piece::Text(text) => {
+                    match constants.last_mut().filter(|_| goes_on) {
+                        Some(last) => last.push_str(text),
+                        None => constants.push(text.to_string()),
+                    }
+                    goes_on = true;
+                    Some(constants.len() - 1)
+                }
+                Piece::Begin | Piece::End => None,
+                _ => {
+                    goes_on = false;
+                    None
+                }
+            });
+        }
+        Self { pieces, slots_before, constants, constant_of }
+    }
+
+    fn constants(&self) -> impl Iterator<Item = (&str, Edges)> {
+        let is_mark = |piece: &&Piece| matches!(piece, Piece::Begin | Piece::End);
+        let is_text = |piece: Option<&Piece>| matches!(piece, Some(Piece::Text(_)));
+        let begins = is_text(self.pieces.iter().find(|piece| !is_mark(piece)));
+        let ends = is_text(self.pieces.iter().rev().find(|piece| !is_mark(piece)));
+        let last = self.constants.len().wrapping_sub(1);
+        let edges = move |at: usize| Edges { begins: begins && at == 0, ends: ends && at == last };
+        self.constants.iter().enumerate().map(move |(at, text)| (text.as_str(), edges(at)))
+    }
+
+    /// The constant before or after a piece; `Err(true)` at an end of the text, `Err(false)` beside another variable part.
+    fn neighbour(&self, at: usize, step: isize) -> Result<&[u8], bool> {
+        let mut place = at as isize + step;
+        while let Some(piece) = usize::try_from(place).ok().and_then(|place| self.pieces.get(place)) {
+            match (piece, self.constant_of[place as usize]) {
+                (Piece::Begin | Piece::End, _) => place += step,
+                (_, Some(constant)) => return Ok(self.constants[constant].as_bytes()),
+                _ => return Err(false),
+            }
+        }
+        Err(true)
+    }
+
+    fn reach(&self, at: usize, literal: &Literal) -> Reach {
+        let bytes = &literal.bytes;
+        let len = bytes.len();
+        let before = (1..=len).filter(|&at_most| {
+            let start = &bytes[..at_most];
+            match self.neighbour(at, -1) {
+                Ok(constant) => literal.ends(constant, start) || literal.ends(start, constant),
+                Err(is_end) => !is_end,
+            }
+        });
+        let before = before.filter(|&at_most| at_most < len).map(|at_most| at_most as u16).collect();
+        let until = (0..len).filter(|&from| {
+            let rest = &bytes[from..];
+            match self.neighbour(at, 1) {
+                Ok(constant) => literal.begins(constant, rest) || literal.begins(rest, constant),
+                Err(is_end) => !is_end,
+            }
+        });
+        Reach { before, until: until.map(|from| from as u16).collect() }
+    }
+}
+
+/// One variable's column in a batch: each distinct value is looked at once.
+struct Test<'a> {
+    variable: &'a Variable,
+    literal: &'a Literal,
+    cells: Vec<Cells<'a>>,
+    /// For each dictionary value of the first column: not known, no, yes.
+    known: Vec<u8>,
+    touches_digits: bool,
+    others: HashMap<&'a str, bool>,
+}
+
+/// Values of other columns that are remembered.
+const REMEMBERED_MAX: usize = 4_096;
+
+impl<'a> Test<'a> {
+    fn new(variable: &'a Variable, literal: &'a Literal, batch: &'a RecordBatch) -> Self {
+        let names = std::iter::once(&variable.column).chain(variable.otherwise.as_ref());
+        let cells: Vec<Cells<'a>> = names.map(|name| Cells::by_name(batch, name)).collect();
+        let values = match cells[0] {
+            Cells::Coded { values, .. } => values.len(),
+            _ => 0,
+        };
+        let touches_digits = variable.reach.touches_digits(literal, false);
+        Self { variable, literal, cells, known: vec![0; values], touches_digits, others: HashMap::new() }
+    }
+
+    fn touches(&mut self, row: usize) -> bool {
+        if let Cells::Coded { keys, values } = self.cells[0]
+            && keys.is_valid(row)
+        {
+            let key = keys.value(row) as usize;
+            return match self.known.get(key) {
+                Some(0) => {
+                    let is = self.test(values.value(key));
+                    self.known[key] = 1 + u8::from(is);
+                    is
+                }
+                Some(known) => *known == 2,
+                None => true,
+            };
+        }
+        let Some(text) = self.cells.iter().find_map(|cells| cells.text(row)) else {
+            // A number, perhaps one that follows from others; what is null in fact stands in no line.
+            return self.touches_digits;
+        };
+        if let Some(known) = self.others.get(text) {
+            return *known;
+        }
+        let is = self.test(text);
+        if self.others.len() < REMEMBERED_MAX {
+            self.others.insert(text, is);
+        }
+        is
+    }
+
+    fn test(&self, text: &str) -> bool {
+        let reach = &self.variable.reach;
+        let text = match self.variable.part {
+            Some(part) => text.split(UNIT).nth(part).unwrap_or_default(),
+            None => text,
+        };
+        let is_special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+        if !self.variable.is_escaped || !text.as_bytes().iter().any(is_special) {
+            return reach.touches(self.literal, text.as_bytes());
+        }
+        let mut escaped = Vec::with_capacity(text.len() + 8);
+        json_escaped(text, |part| {
+            escaped.extend_from_slice(part);
+            true
+        });
+        reach.touches(self.literal, &escaped)
+    }
+}

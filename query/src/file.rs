@@ -27,7 +27,7 @@ use datafusion::{
 use store::{
     Segment, SegmentFile,
     index::{FileSource, Index},
-    line::{COLUMN_SHAPE, Layout},
+    line::{COLUMN_SHAPE, Layout, Needs},
 };
 use tracing::warn;
 
@@ -38,6 +38,8 @@ const CACHE_BYTES_MAX: usize = 64 << 20;
 #[derive(Clone)]
 pub(crate) struct Open {
     pub metadata: ArrowReaderMetadata,
+    /// The same with text as numbers into dictionaries where the file has them.
+    pub coded: ArrowReaderMetadata,
     layout: Option<Arc<Layout>>,
     /// Says where words are not; `None` when the segment has no index, or a damaged one.
     pub index: Option<Arc<Index>>,
@@ -50,6 +52,7 @@ impl Open {
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = ArrowReaderMetadata::load(file, options.clone())?;
         let layout = Layout::of_file(&segment.id, metadata.metadata()).map_err(external)?;
+        let coded = metadata.clone();
         let metadata = match &layout {
             // Shapes are read as numbers into their dictionary, every other text as views, which is what questions compare.
             Some(_) => {
@@ -58,7 +61,7 @@ impl Open {
             None => metadata,
         };
         let schema = layout.as_ref().map_or_else(|| metadata.schema().clone(), Layout::logical_schema);
-        Ok(Self { metadata, layout: layout.map(Arc::new), index: index(segment), schema })
+        Ok(Self { metadata, coded, layout: layout.map(Arc::new), index: index(segment), schema })
     }
 
     /// True when a column is stored as it is: its statistics and pages are about the values that questions see.
@@ -75,6 +78,25 @@ impl Open {
         let names = reads.iter().flat_map(|&at| layout.physical(self.schema.field(at).name()));
         let columns: BTreeSet<usize> = names.filter_map(|name| physical.index_of(&name).ok()).collect();
         ProjectionMask::roots(self.metadata.parquet_schema(), columns)
+    }
+
+    /// How lines are put together; `None` for a file whose rows have no shapes.
+    pub fn shaped(&self) -> Option<&Layout> {
+        self.layout.as_deref().filter(|_| self.metadata.schema().index_of(COLUMN_SHAPE).is_ok())
+    }
+
+    /// The physical columns of these names, as far as the file has them.
+    pub fn named<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> ProjectionMask {
+        let physical = self.metadata.schema();
+        let columns: BTreeSet<usize> = names.into_iter().filter_map(|name| physical.index_of(name).ok()).collect();
+        ProjectionMask::roots(self.metadata.parquet_schema(), columns)
+    }
+
+    /// Like [`Open::mask`], for rows of which it is known what they need.
+    pub fn mask_for(&self, reads: &[usize], needs: Option<&Needs<'_>>) -> ProjectionMask {
+        let Some(needs) = needs else { return self.mask(reads) };
+        let names: BTreeSet<String> = reads.iter().flat_map(|&at| needs.physical(self.schema.field(at).name())).collect();
+        self.named(names.iter().map(String::as_str))
     }
 
     /// Makes logical columns of a batch that was read with [`Open::mask`] of the same numbers.

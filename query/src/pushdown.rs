@@ -109,7 +109,7 @@ fn of_function(function: &ScalarFunctionExpr) -> Option<Question> {
 }
 
 /// The name of a column, through casts between kinds of text.
-fn column(expression: &Arc<dyn PhysicalExpr>) -> Option<&str> {
+pub(crate) fn column(expression: &Arc<dyn PhysicalExpr>) -> Option<&str> {
     let any = expression.as_ref() as &dyn std::any::Any;
     if let Some(cast) = any.downcast_ref::<CastExpr>() {
         return cast.cast_type().is_string().then(|| column(cast.expr())).flatten();
@@ -117,7 +117,7 @@ fn column(expression: &Arc<dyn PhysicalExpr>) -> Option<&str> {
     any.downcast_ref::<Column>().map(Column::name)
 }
 
-fn text(expression: &Arc<dyn PhysicalExpr>) -> Option<&str> {
+pub(crate) fn text(expression: &Arc<dyn PhysicalExpr>) -> Option<&str> {
     let literal = (expression.as_ref() as &dyn std::any::Any).downcast_ref::<Literal>()?;
     match literal.value() {
         ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text) => text.as_deref(),

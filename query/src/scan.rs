@@ -7,7 +7,7 @@ use std::{
     cmp::Reverse,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -35,7 +35,9 @@ use crate::{
     file::MetadataCache,
     lens::{Lens, ResidualNames},
     prune::{keep, prunable, pruning_predicate},
-    segment::{self, evaluate},
+    queue::{Queue, Work},
+    segment::{Reading, evaluate},
+    stages,
     view::View,
 };
 
@@ -124,29 +126,36 @@ impl Scan {
         Ok(!keep(std::slice::from_ref(segment), &self.view.amendments, &predicate)[0])
     }
 
-    /// Reads one partition's units; returns when all are read, enough rows were sent, or nobody listens.
-    fn run(&self, units: &[Unit], batch_rows: usize, mut send: impl FnMut(RecordBatch) -> bool) -> Result<()> {
+    /// Reads what the queue has, in turn with other partitions; returns when all is taken, enough rows were sent, or nobody listens.
+    fn run(&self, queue: &Queue, batch_rows: usize, mut send: impl FnMut(RecordBatch) -> bool) -> Result<()> {
         let mut left = self.limit.unwrap_or(usize::MAX);
         let mut send = |batch: RecordBatch| {
             let batch = if batch.num_rows() > left { batch.slice(0, left) } else { batch };
             left -= batch.num_rows();
             (batch.num_rows() == 0 || send(batch)) && left > 0
         };
-        for unit in units {
-            let mut goes_on = true;
-            match unit {
-                Unit::Hot(hot) => goes_on = send(self.read_hot(hot)?),
-                Unit::Segment(segment) => {
-                    if self.is_out_of_race(segment)? {
+        while let Some(work) = queue.next() {
+            let goes_on = match work {
+                Work::Hot(hot) => send(self.read_hot(&hot)?),
+                Work::Open(segment, opening) => {
+                    if self.is_out_of_race(&segment)? {
                         self.stats.segments_skipped.fetch_add(1, Relaxed);
-                        continue;
+                    } else {
+                        let reading = Arc::new(Reading::open(self, &segment)?);
+                        opening.found(reading.groups().into_iter().map(|group| (reading.clone(), group)));
                     }
-                    segment::read(self, segment, batch_rows, &mut |batch| {
-                        goes_on = send(batch);
-                        goes_on
-                    })?;
+                    true
                 }
-            }
+                Work::Group(reading, group) => {
+                    // The filter of ORDER BY … LIMIT rises while rows come in.
+                    if reading.is_out_of_race(group)? {
+                        self.stats.row_groups_skipped.fetch_add(1, Relaxed);
+                        true
+                    } else {
+                        stages::read(&reading, group, batch_rows, &mut send)?
+                    }
+                }
+            };
             if !goes_on {
                 return Ok(());
             }
@@ -155,9 +164,12 @@ impl Scan {
     }
 }
 
-/// A piece of work.
+/// What the partitions of one execution share, with the partitions that took it.
+type Round = (Vec<usize>, Arc<Queue>);
+
+/// Something to read.
 #[derive(Clone)]
-enum Unit {
+pub(crate) enum Unit {
     Hot(Arc<HotBatch>),
     Segment(Arc<Segment>),
 }
@@ -174,7 +186,9 @@ impl Unit {
 /// The plan node.
 pub(crate) struct EventsExec {
     scan: Scan,
-    partitions: Vec<Vec<Unit>>,
+    /// What is to be read, the newest first.
+    units: Arc<[Unit]>,
+    rounds: Mutex<Vec<Round>>,
     properties: Arc<PlanProperties>,
     schema: SchemaRef,
 }
@@ -194,11 +208,8 @@ impl EventsExec {
         let files = segments.iter().zip(kept).filter(|(_, kept)| *kept).map(|(segment, _)| Unit::Segment(segment.clone()));
         let mut units: Vec<Unit> = hot.chain(files).collect();
         units.sort_by_key(|unit| Reverse(unit.newest()));
-        let count = partitions.min(units.len()).max(1);
-        let mut dealt = vec![Vec::new(); count];
-        for (at, unit) in units.into_iter().enumerate() {
-            dealt[at % count].push(unit);
-        }
+        // A file has several row groups, of which each partition may take some.
+        let count = if units.is_empty() { 1 } else { partitions.max(1) };
         let schema = Arc::new(scan.view.schema.project(&scan.projection)?);
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(schema.clone()),
@@ -206,7 +217,19 @@ impl EventsExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Ok(Self { scan, partitions: dealt, properties, schema })
+        Ok(Self { scan, units: units.into(), rounds: Mutex::default(), properties, schema })
+    }
+
+    /// The queue of a partition: all partitions of one execution share one. A plan may be executed again.
+    fn queue(&self, partition: usize) -> Arc<Queue> {
+        let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((taken, queue)) = rounds.iter_mut().find(|(taken, _)| !taken.contains(&partition)) {
+            taken.push(partition);
+            return queue.clone();
+        }
+        let queue = Arc::new(Queue::new(&self.units));
+        rounds.push((vec![partition], queue.clone()));
+        queue
     }
 
     /// What is scanned, for explanations.
@@ -237,7 +260,7 @@ impl DisplayAs for EventsExec {
         }
         // Counts of segments would tell a restricted asker about the rest of the province.
         if !self.scan.view.rows.is_restricted() {
-            let reads: usize = self.partitions.iter().flatten().filter(|unit| matches!(unit, Unit::Segment(_))).count();
+            let reads: usize = self.units.iter().filter(|unit| matches!(unit, Unit::Segment(_))).count();
             write!(f, ", segments={reads} of {}, hot batches={}", self.scan.view.segments.len(), self.scan.view.hot.len())?;
         }
         Ok(())
@@ -275,10 +298,10 @@ impl ExecutionPlan for EventsExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let mut builder = RecordBatchReceiverStreamBuilder::new(self.schema.clone(), 2);
-        let (scan, units) = (self.scan.clone(), self.partitions[partition].clone());
+        let (scan, queue) = (self.scan.clone(), self.queue(partition));
         let batch_rows = context.session_config().batch_size();
         let sender = builder.tx();
-        builder.spawn_blocking(move || scan.run(&units, batch_rows, |batch| sender.blocking_send(Ok(batch)).is_ok()));
+        builder.spawn_blocking(move || scan.run(&queue, batch_rows, |batch| sender.blocking_send(Ok(batch)).is_ok()));
         Ok(builder.build())
     }
 
@@ -305,7 +328,8 @@ impl ExecutionPlan for EventsExec {
         }
         let node: Arc<dyn ExecutionPlan> = Arc::new(Self {
             scan,
-            partitions: self.partitions.clone(),
+            units: self.units.clone(),
+            rounds: Mutex::default(),
             properties: self.properties.clone(),
             schema: self.schema.clone(),
         });

@@ -1,11 +1,8 @@
-//! Reading one Parquet segment: skip row groups and pages, decode filter columns, then the rest for the rows that pass.
+//! What of one Parquet segment must be read: row groups and pages that the text index and the statistics leave.
 //!
 //! ```text
-//! metadata (cached) ▶ row groups ▶ pages ▶ [scope] ▶ [filter] ▶ [dynamic filter] ▶ wanted columns
+//! metadata (cached) ▶ text index ▶ row groups ▶ pages ▶ rows ([`crate::stages`])
 //! ```
-//!
-//! The order of the three row filters is the safety property: the filter of a statement only ever sees rows in scope,
-//! and only the masked values of what the asker may not read.
 
 use std::{
     cmp::Reverse,
@@ -25,7 +22,7 @@ use datafusion::{
         PagePruningAccessPlanFilter, ParquetAccessPlan, ParquetFileMetrics, RowGroupAccess, RowGroupAccessPlanFilter,
     },
     parquet::{
-        arrow::arrow_reader::{ArrowPredicate, ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter, RowSelection},
+        arrow::arrow_reader::{RowSelection, RowSelector},
         file::{metadata::RowGroupMetaData, statistics::Statistics},
     },
     physical_expr::{
@@ -46,98 +43,53 @@ use crate::{
     scan::Scan,
 };
 
-/// Reads the rows of one segment that pass, newest row group first; stops early when `send` returns false.
-pub(crate) fn read(scan: &Scan, segment: &Segment, batch_rows: usize, send: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
-    let file = segment.open().map_err(|error| DataFusionError::from(crate::Error::failed(error.chain())))?;
-    let open = scan.metadata.get(segment, &file)?;
-    let reading = Reading { scan, segment, may_amend: scan.view.amendments.concern(&segment.systems), open };
-    reading.run(&file, batch_rows, send)
+/// One segment and one question: opened, and what need not be read left out.
+pub(crate) struct Reading {
+    pub scan: Scan,
+    pub segment: Arc<Segment>,
+    pub open: Open,
+    pub file: SegmentFile,
+    pub may_amend: bool,
+    plan: ParquetAccessPlan,
 }
 
-/// One segment and one question.
-struct Reading<'a> {
-    scan: &'a Scan,
-    segment: &'a Segment,
-    open: Open,
-    may_amend: bool,
-}
-
-impl Reading<'_> {
-    fn run(&self, file: &SegmentFile, batch_rows: usize, send: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
-        let plan = self.select_pages()?;
-        let groups = self.open.metadata.metadata().row_groups();
-        let mut chosen = plan.row_group_indexes();
-        self.scan.stats.row_groups_skipped.fetch_add((groups.len() - chosen.len()) as u64, Relaxed);
-        chosen.sort_by_key(|&at| Reverse(newest(&groups[at])));
-        let output = self.lens(&self.scan.projection);
-        for at in chosen {
-            // The filter of ORDER BY … LIMIT rises while rows come in.
-            if !self.scan.dynamic.is_empty() && self.is_out_of_race(at)? {
-                self.scan.stats.row_groups_skipped.fetch_add(1, Relaxed);
-                continue;
-            }
-            let selection = match &plan.inner()[at] {
-                RowGroupAccess::Selection(selection) => Some(selection.clone()),
-                RowGroupAccess::Scan => None,
-                RowGroupAccess::Skip => continue,
-            };
-            if !self.scan.view.rows.is_restricted() {
-                let rows = selection.as_ref().map_or_else(|| groups[at].num_rows() as u64, |chosen| chosen.row_count() as u64);
-                self.scan.stats.rows.fetch_add(rows, Relaxed);
-            }
-            let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), self.open.metadata.clone())
-                .with_batch_size(batch_rows)
-                .with_row_groups(vec![at])
-                .with_projection(self.open.mask(&output.reads))
-                .with_row_filter(RowFilter::new(self.filters()?));
-            if let Some(selection) = selection {
-                builder = builder.with_row_selection(selection);
-            }
-            if let Some(limit) = self.scan.limit {
-                builder = builder.with_limit(limit);
-            }
-            for batch in builder.build()? {
-                if !send(output.apply(&self.open.decode(batch?, &output.reads)?)?) {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
+impl Reading {
+    /// Opens a segment and asks its index and statistics.
+    pub fn open(scan: &Scan, segment: &Arc<Segment>) -> Result<Self> {
+        let file = segment.open().map_err(|error| DataFusionError::from(crate::Error::failed(error.chain())))?;
+        let open = scan.metadata.get(segment, &file)?;
+        let plan = ParquetAccessPlan::new_all(open.metadata.metadata().num_row_groups());
+        let may_amend = scan.view.amendments.concern(&segment.systems);
+        let mut reading = Self { scan: scan.clone(), segment: segment.clone(), may_amend, open, file, plan };
+        reading.plan = reading.select_pages()?;
+        Ok(reading)
     }
 
-    fn lens(&self, columns: &[usize]) -> Lens {
+    /// The row groups to read, the newest first.
+    pub fn groups(&self) -> Vec<usize> {
+        let groups = self.open.metadata.metadata().row_groups();
+        let mut chosen = self.plan.row_group_indexes();
+        self.scan.stats.row_groups_skipped.fetch_add((groups.len() - chosen.len()) as u64, Relaxed);
+        chosen.sort_by_key(|&at| Reverse(newest(&groups[at])));
+        chosen
+    }
+
+    /// The rows of a group that pages and index leave; `None` when there are none.
+    pub fn selection(&self, group: usize) -> Option<RowSelection> {
+        let rows = self.open.metadata.metadata().row_group(group).num_rows() as usize;
+        match &self.plan.inner()[group] {
+            RowGroupAccess::Selection(selection) => Some(selection.clone()),
+            RowGroupAccess::Scan => Some(RowSelection::from(vec![RowSelector::select(rows)])),
+            RowGroupAccess::Skip => None,
+        }
+    }
+
+    pub fn lens(&self, columns: &[usize]) -> Lens {
         let residual = match self.segment.residual_complete {
             true => ResidualNames::Known(&self.segment.residual_keys),
             false => ResidualNames::Any,
         };
         Lens::new(&self.scan.view, columns, &self.open.schema, residual, self.may_amend)
-    }
-
-    /// The row filters in the order in which they apply: scope, then what the statement says, then what rises.
-    fn filters(&self) -> Result<Vec<Box<dyn ArrowPredicate>>> {
-        let mut filters: Vec<Box<dyn ArrowPredicate>> = Vec::new();
-        if self.scan.view.rows.is_restricted() {
-            let decides = if self.may_amend { Amendments::reads().collect() } else { vec![field::SYSTEM_ID.name()] };
-            let reads: Vec<usize> = decides.iter().filter_map(|name| self.open.schema.index_of(name).ok()).collect();
-            let (view, stats, open, may_amend) =
-                (self.scan.view.clone(), self.scan.stats.clone(), self.open.clone(), self.may_amend);
-            filters.push(Box::new(ArrowPredicateFn::new(self.open.mask(&reads), move |batch| {
-                let batch = open.decode(batch, &reads)?;
-                let batch = if may_amend { view.amendments.apply(&batch, &|_| false)? } else { batch };
-                let visible = view.rows.visible(&batch).unwrap_or_else(|| BooleanArray::from(vec![false; batch.num_rows()]));
-                stats.rows.fetch_add(visible.true_count() as u64, Relaxed);
-                Ok(visible)
-            })));
-        }
-        for (filter, at) in self.scan.filters() {
-            let lens = self.lens(at);
-            let filter = reassign_expr_columns(filter.clone(), &lens.schema)?;
-            let open = self.open.clone();
-            filters.push(Box::new(ArrowPredicateFn::new(self.open.mask(&lens.reads), move |batch| {
-                evaluate(&filter, &lens.apply(&open.decode(batch, &lens.reads)?)?)
-            })));
-        }
-        Ok(filters)
     }
 
     /// Row groups and pages that may hold a row that passes.
@@ -196,7 +148,11 @@ impl Reading<'_> {
         Ok(self.scan.dynamic_now()?.and_then(|filter| prunable(&self.scan.view, &filter)))
     }
 
-    fn is_out_of_race(&self, group: usize) -> Result<bool> {
+    /// True when the rising filters say that a row group has nothing left to give.
+    pub fn is_out_of_race(&self, group: usize) -> Result<bool> {
+        if self.scan.dynamic.is_empty() {
+            return Ok(false);
+        }
         let Some(filter) = self.rising()?.and_then(|filter| self.over_file(&filter)) else { return Ok(false) };
         let mut plan = ParquetAccessPlan::new_none(self.open.metadata.metadata().num_row_groups());
         plan.scan(group);

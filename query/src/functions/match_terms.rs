@@ -90,8 +90,9 @@ pub struct Question {
     terms: Vec<Term>,
 }
 
+/// One word or phrase.
 #[derive(Debug)]
-struct Term {
+pub(crate) struct Term {
     /// The word as asked: decides how text is folded.
     asked: String,
     folded: String,
@@ -140,6 +141,10 @@ impl Question {
         self.terms.iter().map(|term| (term.asked.as_str(), term.is_prefix))
     }
 
+    pub(crate) fn into_terms(self) -> impl Iterator<Item = Term> {
+        self.terms.into_iter()
+    }
+
     /// True when every word stands in the text.
     pub fn stands_in(&self, text: &str) -> bool {
         let mut scratch = String::new();
@@ -154,7 +159,13 @@ impl Term {
         Self { asked, folded, is_prefix, rare }
     }
 
-    fn stands_in(&self, text: &str, scratch: &mut String) -> bool {
+    /// What must stand in a folded text.
+    pub fn folded(&self) -> &str {
+        &self.folded
+    }
+
+    /// True when it stands in the text; `scratch` saves an allocation.
+    pub fn stands_in(&self, text: &str, scratch: &mut String) -> bool {
         if !text.is_ascii() {
             return self.stands_in_folded(&fold::like(&self.asked, text));
         }

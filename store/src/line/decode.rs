@@ -557,7 +557,7 @@ impl Uses {
         Ok(())
     }
 
-    pub fn note(&mut self, shape: &Shape, names: &Names) {
+    pub(super) fn note(&mut self, shape: &Shape, names: &Names) {
         let mut note = |column: &str, further: Vec<String>| self.derived.entry(column.to_owned()).or_default().extend(further);
         let resolve = |column: u32| {
             let mut found = vec![names.name(column).to_owned()];

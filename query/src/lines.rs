@@ -15,7 +15,7 @@ use datafusion::{
 };
 use event::field;
 use regex_syntax::hir::{Hir, HirKind};
-use store::line::search::{Edges, Literal, Search, Shapes, Texts};
+use store::line::search::{Edges, Literal, Proves, Search, Shapes, Texts};
 
 use crate::{
     functions::match_terms::{Question, Term},
@@ -23,17 +23,15 @@ use crate::{
 };
 
 /// A conjunct, as far as literals tell of it.
-#[derive(Debug)]
 pub(crate) struct LineCondition {
     asked: Vec<Asked>,
 }
 
-#[derive(Debug)]
 struct Asked {
     /// What must stand in the text; `None` when nothing can be said about it.
     literal: Option<Literal>,
     texts: Texts,
-    proof: Proof,
+    proof: Box<Proves>,
 }
 
 /// When a constant text alone shows that the condition holds.
@@ -46,8 +44,8 @@ enum Proof {
 }
 
 /// A condition over the shapes of some rows.
-pub(crate) struct Prepared {
-    searches: Vec<Search>,
+pub(crate) struct Prepared<'c> {
+    searches: Vec<Search<'c>>,
     is_provable: bool,
 }
 
@@ -66,7 +64,7 @@ impl LineCondition {
             let texts = texts_of(column(binary.left())?)?;
             let pattern = text(binary.right())?;
             vec![match binary.op() {
-                Operator::Eq => Asked { literal: Literal::new(pattern, false), texts, proof: Proof::Never },
+                Operator::Eq => Asked { literal: Literal::new(pattern, false), texts, proof: Proof::Never.boxed() },
                 Operator::RegexMatch => of_regex(texts, pattern)?,
                 Operator::LikeMatch => of_like(texts, pattern, false),
                 Operator::ILikeMatch => of_like(texts, pattern, true),
@@ -77,33 +75,36 @@ impl LineCondition {
     }
 
     /// Asks the shapes.
-    pub fn prepare(&self, shapes: &Shapes) -> Prepared {
+    pub fn prepare(&self, shapes: &Shapes) -> Prepared<'_> {
         let known = self.asked.iter().filter_map(|asked| Some((asked, asked.literal.clone()?)));
-        let searches = known
-            .map(|(asked, literal)| shapes.search(literal, asked.texts, &|constant, edges| asked.proof.holds(constant, edges)))
-            .collect();
+        let searches = known.map(|(asked, literal)| shapes.search(literal, asked.texts, &*asked.proof)).collect();
         Prepared { searches, is_provable: self.asked.iter().all(|asked| asked.literal.is_some()) }
     }
 }
 
-impl Prepared {
+impl Prepared<'_> {
+    /// True when rows that all searches prove pass.
+    pub fn is_provable(&self) -> bool {
+        self.is_provable
+    }
+
     /// True when every row of the shape passes.
     pub fn is_proven(&self, shape: Option<u32>) -> bool {
         self.is_provable && self.searches.iter().all(|search| search.is_proven(shape))
     }
 
-    pub fn searches(&self) -> &[Search] {
+    pub fn searches(&self) -> &[Search<'_>] {
         &self.searches
     }
 }
 
 impl Proof {
-    fn holds(&self, constant: &str, edges: Edges) -> bool {
-        match self {
+    fn boxed(self) -> Box<Proves> {
+        Box::new(move |constant, edges| match &self {
             Self::Contains(literal) => constant.contains(literal),
             Self::Term(term) => settled(constant, edges).is_some_and(|text| term.stands_in(text, &mut String::new())),
             Self::Never => false,
-        }
+        })
     }
 }
 
@@ -129,12 +130,14 @@ fn of_function(function: &ScalarFunctionExpr) -> Option<Vec<Asked>> {
             let texts = if fields.iter().all(|texts| *texts == first) { first } else { Texts::Both };
             let terms = Question::new(text(asked)?).into_terms();
             Some(
-                terms.map(|term| Asked { literal: Literal::new(term.folded(), true), texts, proof: Proof::Term(term) }).collect(),
+                terms
+                    .map(|term| Asked { literal: Literal::new(term.folded(), true), texts, proof: Proof::Term(term).boxed() })
+                    .collect(),
             )
         }
         ("contains", [field, part]) => {
             let (texts, part) = (texts_of(column(field)?)?, text(part)?);
-            Some(vec![Asked { literal: Literal::new(part, false), texts, proof: Proof::Contains(part.to_owned()) }])
+            Some(vec![Asked { literal: Literal::new(part, false), texts, proof: Proof::Contains(part.to_owned()).boxed() }])
         }
         ("regexp_like", [field, pattern]) => Some(vec![of_regex(texts_of(column(field)?)?, text(pattern)?)?]),
         _ => None,
@@ -164,13 +167,13 @@ fn of_like(texts: Texts, pattern: &str, case_insensitive: bool) -> Asked {
     let longest = parts.into_iter().max_by_key(String::len).unwrap_or_default();
     let literal = Literal::new(&longest, case_insensitive);
     let proof = if is_plain && !case_insensitive { Proof::Contains(longest) } else { Proof::Never };
-    Asked { literal, texts, proof }
+    Asked { literal, texts, proof: proof.boxed() }
 }
 
 fn of_regex(texts: Texts, pattern: &str) -> Option<Asked> {
     let hir = regex_syntax::parse(pattern).ok()?;
     let literal = Literal::new(&required(&hir)?, false);
-    Some(Asked { literal, texts, proof: Proof::Never })
+    Some(Asked { literal, texts, proof: Proof::Never.boxed() })
 }
 
 /// The longest literal that every match holds.
@@ -204,7 +207,7 @@ mod tests {
     fn a_like_pattern_shows_its_literal() {
         let is_proof = |pattern: &str, constant: &str| {
             let asked = of_like(Texts::Line, pattern, false);
-            asked.proof.holds(constant, Edges { begins: false, ends: false })
+            (asked.proof)(constant, Edges { begins: false, ends: false })
         };
         assert!(is_proof("%a\\%b%", "xa%by") && !is_proof("%a\\%b%", "xab"));
         assert!(!is_proof("a%", "a") && !is_proof("%a", "a") && !is_proof("%a_%", "a") && !is_proof("%a%b%", "ab"));

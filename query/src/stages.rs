@@ -221,61 +221,64 @@ impl Rows<'_> {
         let proven: Vec<bool> =
             each_shape(&shapes).map(|shape| prepared.iter().all(|condition| condition.is_proven(shape))).collect();
         let is_proven = |code: Option<u32>| proven[code.map_or(shapes.count(), |code| code as usize)];
-        let searches: Vec<&Search> = prepared.iter().flat_map(|condition| condition.searches()).collect();
+        let searches: Vec<&Search<'_>> = prepared.iter().flat_map(|condition| condition.searches()).collect();
+        let is_provable = prepared.iter().all(|condition| condition.is_provable());
 
         let by_shape = BooleanBuffer::collect_bool(codes.len(), |row| is_proven(codes[row]));
         let open_rows = codes.iter().filter(|code| !is_proven(**code)).copied().collect::<Vec<_>>();
         let mut passed = by_shape.clone();
         if !open_rows.is_empty() {
-            let open = BooleanArray::new(!&by_shape, None);
-            let mut rest = Rows {
-                reading: self.reading,
-                group: self.group,
-                batch_rows: self.batch_rows,
-                selection: self.selection.and_then(&RowSelection::from_filters(std::slice::from_ref(&open))),
-                shapes: None,
-            };
-            let candidates = rest.candidates(&open_rows, &searches, &is_proven)?;
-            let left = BooleanArray::new(candidates, None);
-            rest.narrow(std::slice::from_ref(&left));
-            let kept: Vec<Option<u32>> =
-                open_rows.iter().zip(left.values()).filter(|(_, is)| *is).map(|(code, _)| *code).collect();
+            let mut rest = self.sub(&!&by_shape);
+            let (possible, mut certain) = rest.candidates(&open_rows, &searches, &is_proven)?;
+            if !is_provable {
+                certain = BooleanBuffer::new_unset(certain.len());
+            }
+            let unsure = &possible & &!&certain;
+            rest = rest.sub(&unsure);
+            let kept: Vec<Option<u32>> = open_rows.iter().zip(&unsure).filter(|(_, is)| *is).map(|(code, _)| *code).collect();
             let exact = rest.exact(layout, &shapes, &kept, conjuncts)?;
-            passed = merged(&by_shape, left.values(), &exact);
+            passed = filled(&by_shape, &answered(&certain, &unsure, &exact));
         }
         self.shapes = Some((shapes, codes));
         self.narrow(&[BooleanArray::new(passed, None)]);
         Ok(())
     }
 
-    /// Rows that may have all the literals, by the values of their variable parts.
+    /// Some of the rows that are left.
+    fn sub(&self, chosen: &BooleanBuffer) -> Self {
+        let chosen = BooleanArray::new(chosen.clone(), None);
+        let selection = self.selection.and_then(&RowSelection::from_filters(std::slice::from_ref(&chosen)));
+        Rows { reading: self.reading, group: self.group, batch_rows: self.batch_rows, selection, shapes: None }
+    }
+
+    /// Rows that may have all the literals, and those that have them, by the values of their variable parts.
     fn candidates(
         &self,
         codes: &[Option<u32>],
-        searches: &[&Search],
+        searches: &[&Search<'_>],
         is_proven: &dyn Fn(Option<u32>) -> bool,
-    ) -> Result<BooleanBuffer> {
+    ) -> Result<(BooleanBuffer, BooleanBuffer)> {
         let used: BTreeSet<Option<u32>> = codes.iter().copied().collect();
         let of = |shape: Option<u32>| used.contains(&shape) && !is_proven(shape);
         let columns: BTreeSet<String> = searches.iter().flat_map(|search| search.columns(&of)).collect();
         let open = &self.reading.open;
         let mask = open.named(columns.iter().map(String::as_str));
-        let mut found = BooleanBufferBuilder::new(codes.len());
+        let (mut possible, mut certain) = (BooleanBufferBuilder::new(codes.len()), BooleanBufferBuilder::new(codes.len()));
         let mut at = 0;
         for batch in self.reader(self.selection.clone(), &open.coded, mask, CODED_ROWS, None)? {
             let batch = batch?;
             let codes = codes.get(at..at + batch.num_rows()).ok_or_else(|| failed("more rows than shapes".to_owned()))?;
-            let all = searches.iter().map(|search| search.candidates(&batch, codes)).reduce(|one, other| &one & &other);
-            match all {
-                Some(all) => found.append_buffer(&all),
-                None => found.append_n(batch.num_rows(), true),
+            let all = searches.iter().map(|search| search.candidates(&batch, codes));
+            if let Some(all) = all.reduce(|one, other| (&one.0 & &other.0, &one.1 & &other.1)) {
+                possible.append_buffer(&all.0);
+                certain.append_buffer(&all.1);
             }
             at += batch.num_rows();
         }
-        if at != codes.len() {
-            return Err(failed(format!("{at} rows found, {} expected", codes.len())));
+        if possible.len() != codes.len() {
+            return Err(failed(format!("{} rows found, {} expected", possible.len(), codes.len())));
         }
-        Ok(found.finish())
+        Ok((possible.finish(), certain.finish()))
     }
 
     /// Evaluates the conditions about lines on rows of these shapes.
@@ -365,11 +368,17 @@ fn each_shape(shapes: &Shapes) -> impl Iterator<Item = Option<u32>> {
     (0..shapes.count() as u32).map(Some).chain([None])
 }
 
-/// `first`, and of the rows that it lacks those of `second` which `third` has: each counts only the rows that the one before leaves.
-fn merged(first: &BooleanBuffer, second: &BooleanBuffer, third: &BooleanBuffer) -> BooleanBuffer {
-    let (mut second, mut third) = (second.iter(), third.iter());
-    let rows: Vec<bool> = first.iter().map(|is| is || second.next().unwrap_or(false) && third.next().unwrap_or(false)).collect();
-    BooleanBuffer::from(rows)
+/// `first`, and where it is not set the bits of `rest` in turn; `rest` counts only the rows that `first` leaves.
+fn filled(first: &BooleanBuffer, rest: &BooleanBuffer) -> BooleanBuffer {
+    let mut rest = rest.iter();
+    BooleanBuffer::from(first.iter().map(|is| is || rest.next().unwrap_or(false)).collect::<Vec<_>>())
+}
+
+/// Where `asked` is set the bits of `answers` in turn, elsewhere `known`.
+fn answered(known: &BooleanBuffer, asked: &BooleanBuffer, answers: &BooleanBuffer) -> BooleanBuffer {
+    let mut answers = answers.iter();
+    let rows = known.iter().zip(asked).map(|(known, asked)| if asked { answers.next().unwrap_or(false) } else { known });
+    BooleanBuffer::from(rows.collect::<Vec<_>>())
 }
 
 fn failed(what: String) -> DataFusionError {
@@ -381,9 +390,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_stages_are_merged_row_by_row() {
+    fn stages_are_put_together_row_by_row() {
         let bits = |text: &str| BooleanBuffer::from(text.bytes().map(|byte| byte == b'1').collect::<Vec<_>>());
-        assert_eq!(merged(&bits("100100"), &bits("0110"), &bits("10")), bits("101100"));
-        assert_eq!(merged(&bits("11"), &bits(""), &bits("")), bits("11"));
+        assert_eq!(filled(&bits("100100"), &bits("0110")), bits("101110"));
+        assert_eq!(filled(&bits("11"), &bits("")), bits("11"));
+        assert_eq!(answered(&bits("1000"), &bits("0110"), &bits("01")), bits("1010"));
     }
 }

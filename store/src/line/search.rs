@@ -5,8 +5,8 @@
 //! or ends with its beginning, where the constant text beside it has the rest. So most rows are decided by their shape, the
 //! others by a test of each distinct value of a column; only rows that are left are decoded.
 //!
-//! Invariant: [`Search::candidates`] names every row whose line has the literal, and maybe some others. Only
-//! [`Search::is_proven`] says that a row has it for certain.
+//! Invariant: [`Search::candidates`] names every row whose line has the literal, and maybe some others; what is called proven has it
+//! for certain.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,7 +14,7 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef},
+    array::{Array, ArrayRef, BooleanBufferBuilder},
     buffer::BooleanBuffer,
     record_batch::RecordBatch,
 };
@@ -25,6 +25,7 @@ use super::{
     decode::{Uses, shapes_of},
     slot_name,
     template::{Derived, Form, Names, Piece, SLOTS_MAX, Shape, UNIT, json_escaped},
+    time::{Kind, MONTHS, TimeForm},
 };
 
 /// The shapes in a batch, and which row has which.
@@ -127,15 +128,34 @@ impl Reach {
             || self.until.iter().any(|&at| at > 0 && literal.ends(value, &bytes[..usize::from(at)]))
     }
 
-    /// True when some number or time may be touched: they are made of digits, signs and the letters of months.
-    fn touches_digits(&self, literal: &Literal, is_time: bool) -> bool {
-        let fits = |byte: u8| {
-            byte.is_ascii_digit() || byte == b'-' || is_time && (byte.is_ascii_alphabetic() || b"+:./ ".contains(&byte))
-        };
+    /// True when some number may be touched.
+    fn touches_number(&self, literal: &Literal) -> bool {
         let bytes = &literal.bytes;
-        bytes.iter().all(|byte| fits(*byte))
-            || self.before.iter().any(|&at| bytes.get(usize::from(at)).is_none_or(|byte| fits(*byte)))
-            || self.until.iter().any(|&at| at > 0 && fits(bytes[usize::from(at) - 1]))
+        let begins = |text: &[u8]| match text {
+            [] | [b'-'] => true,
+            [b'-', next, ..] => next.is_ascii_digit(),
+            [first, ..] => first.is_ascii_digit(),
+        };
+        bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-')
+            || self.before.iter().any(|&at| begins(&bytes[usize::from(at)..]))
+            || self.until.iter().any(|&at| at > 0 && bytes[usize::from(at) - 1].is_ascii_digit())
+    }
+
+    /// True when some time of a form may be touched.
+    fn touches_time(&self, literal: &Literal, form: TimeForm) -> bool {
+        let bytes = &literal.bytes;
+        let begins = |text: &[u8]| match form.kind {
+            Kind::Bsd => MONTHS.iter().any(|month| {
+                let month = month.as_bytes();
+                literal.begins(text, month) || literal.begins(month, text)
+            }),
+            _ => text.first().is_none_or(|byte| byte.is_ascii_digit() || *byte == b'-'),
+        };
+        let ends = |byte: u8| byte.is_ascii_digit() || byte.eq_ignore_ascii_case(&b'z');
+        bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-+:./ ".contains(byte))
+            && !bytes.windows(4).any(|four| four.iter().all(u8::is_ascii_alphabetic))
+            || self.before.iter().any(|&at| begins(&bytes[usize::from(at)..]))
+            || self.until.iter().any(|&at| at > 0 && ends(bytes[usize::from(at) - 1]))
     }
 }
 
@@ -149,6 +169,15 @@ struct Variable {
     /// Number of the residual variable in the last such column, which holds all further ones.
     part: Option<usize>,
     reach: Reach,
+    /// The constant text before and after it, with their outer edges; `None` beside another variable part.
+    around: Option<Around>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Around {
+    before: String,
+    after: String,
+    edges: Edges,
 }
 
 /// What a shape says of its rows.
@@ -162,8 +191,8 @@ enum Verdict {
 }
 
 /// One literal and the shapes of a batch.
-#[derive(Debug)]
-pub struct Search {
+pub struct Search<'p> {
+    proves: &'p Proves,
     literal: Literal,
     /// By shape; the last one for rows without a shape.
     verdicts: Vec<Verdict>,
@@ -195,25 +224,28 @@ impl Shapes {
 
     /// Prepares a search. `proves` says whether a constant text alone shows that the condition holds which the literal stands for;
     /// what is not at an edge of the line or message goes on there with anything.
-    pub fn search(&self, literal: Literal, texts: Texts, proves: &dyn Fn(&str, Edges) -> bool) -> Search {
-        let mut search = Search { literal, verdicts: Vec::with_capacity(self.shapes.len() + 1), variables: Vec::new() };
+    pub fn search<'p>(&self, literal: Literal, texts: Texts, proves: &'p Proves) -> Search<'p> {
+        let mut search = Search { proves, literal, verdicts: Vec::with_capacity(self.shapes.len() + 1), variables: Vec::new() };
         for shape in self.shapes.iter().map(Some).chain([None]) {
-            let verdict = search.judge(&self.names, shape, texts, proves);
+            let verdict = search.judge(&self.names, shape, texts);
             search.verdicts.push(verdict);
         }
         search
     }
 }
 
+/// Says whether a piece of the text alone shows that the condition holds which the literal stands for.
+pub type Proves = dyn Fn(&str, Edges) -> bool;
+
 /// How a constant text is bounded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Edges {
     /// True when the text begins, and ends, where the line or the message does.
     pub begins: bool,
     pub ends: bool,
 }
 
-impl Search {
+impl Search<'_> {
     /// True when rows of a shape have the literal for certain.
     pub fn is_proven(&self, shape: Option<u32>) -> bool {
         matches!(self.verdict(shape), Verdict::Proven)
@@ -245,19 +277,35 @@ impl Search {
         columns
     }
 
-    /// The rows that may have the literal: `batch` has the columns of [`Search::columns`], `codes` the shapes of its rows.
-    pub fn candidates(&self, batch: &RecordBatch, codes: &[Option<u32>]) -> BooleanBuffer {
+    /// The rows that may have the literal, and those that have it for certain: `batch` has the columns of [`Search::columns`],
+    /// `codes` the shapes of its rows.
+    pub fn candidates(&self, batch: &RecordBatch, codes: &[Option<u32>]) -> (BooleanBuffer, BooleanBuffer) {
         let mut tests: Vec<Option<Test<'_>>> = self.variables.iter().map(|_| None).collect();
-        BooleanBuffer::collect_bool(batch.num_rows(), |row| match self.verdict(codes[row]) {
-            Verdict::Proven | Verdict::Open => true,
-            Verdict::Tested(variables) => variables.iter().any(|&at| {
-                let test = tests[at].get_or_insert_with(|| Test::new(&self.variables[at], &self.literal, batch));
-                test.touches(row)
-            }),
-        })
+        let rows = batch.num_rows();
+        let (mut possible, mut proven) = (BooleanBufferBuilder::new(rows), BooleanBufferBuilder::new(rows));
+        for code in &codes[..rows] {
+            let found = match self.verdict(*code) {
+                Verdict::Proven => Found::Proven,
+                Verdict::Open => Found::Perhaps,
+                Verdict::Tested(variables) => {
+                    let mut found = Found::No;
+                    for &at in variables {
+                        let test = tests[at].get_or_insert_with(|| Test::new(&self.variables[at], self, batch));
+                        found = found.max(test.row(possible.len()));
+                        if found == Found::Proven {
+                            break;
+                        }
+                    }
+                    found
+                }
+            };
+            possible.append(found != Found::No);
+            proven.append(found == Found::Proven);
+        }
+        (possible.finish(), proven.finish())
     }
 
-    fn judge(&mut self, names: &Names, shape: Option<&Shape>, texts: Texts, proves: &dyn Fn(&str, Edges) -> bool) -> Verdict {
+    fn judge(&mut self, names: &Names, shape: Option<&Shape>, texts: Texts) -> Verdict {
         let pieces = shape.and_then(|shape| shape.line.as_deref());
         let marks = pieces.and_then(|pieces| {
             let place = |mark: &Piece| pieces.iter().position(|piece| piece == mark);
@@ -272,7 +320,7 @@ impl Search {
             _ => None,
         };
         if let Some(parts) = parts {
-            if parts.constants().any(|(text, edges)| proves(text, edges)) {
+            if parts.constants().any(|(text, edges)| (self.proves)(text, edges)) {
                 return Verdict::Proven;
             }
             is_open |= self.parts(names, shape, &parts, &mut found);
@@ -285,7 +333,8 @@ impl Search {
                 })
             });
             let (column, reach) = (column.to_owned(), Reach::default());
-            self.variable(&mut found, Variable { column, otherwise, is_escaped: false, part: None, reach });
+            let around = Some(Around { before: String::new(), after: String::new(), edges: Edges { begins: true, ends: true } });
+            self.variable(&mut found, Variable { column, otherwise, is_escaped: false, part: None, reach, around });
         };
         if texts.line() && pieces.is_none() {
             whole(field::EVENT_ORIGINAL.name());
@@ -314,8 +363,8 @@ impl Search {
             let reach = || parts.reach(at, &literal);
             match piece {
                 Piece::Text(_) | Piece::Begin | Piece::End => {}
-                Piece::Time(_) | Piece::Copy(_, Form::Time(_)) => {
-                    if reach().touches_digits(&literal, true) {
+                Piece::Time(form) | Piece::Copy(_, Form::Time(form)) => {
+                    if reach().touches_time(&literal, *form) {
                         return true;
                     }
                 }
@@ -328,14 +377,20 @@ impl Search {
                     });
                     let is_escaped = *form == Form::Json;
                     let column = names.name(*column).to_owned();
-                    self.variable(found, Variable { column, otherwise, is_escaped, part: None, reach: reach() });
+                    self.variable(
+                        found,
+                        Variable { column, otherwise, is_escaped, part: None, reach: reach(), around: parts.around(at) },
+                    );
                 }
                 Piece::Slot => {
                     let (column, part) = match slot.checked_sub(SLOTS_MAX - 1) {
                         Some(part) => (slot_name(SLOTS_MAX - 1), Some(part)),
                         None => (slot_name(slot), None),
                     };
-                    self.variable(found, Variable { column, otherwise: None, is_escaped: false, part, reach: reach() });
+                    self.variable(
+                        found,
+                        Variable { column, otherwise: None, is_escaped: false, part, reach: reach(), around: parts.around(at) },
+                    );
                     slot += 1;
                 }
             }
@@ -401,16 +456,38 @@ impl<'a> Parts<'a> {
     }
 
     /// The constant before or after a piece; `Err(true)` at an end of the text, `Err(false)` beside another variable part.
-    fn neighbour(&self, at: usize, step: isize) -> Result<&[u8], bool> {
+    fn neighbour(&self, at: usize, step: isize) -> Result<&str, bool> {
         let mut place = at as isize + step;
         while let Some(piece) = usize::try_from(place).ok().and_then(|place| self.pieces.get(place)) {
             match (piece, self.constant_of[place as usize]) {
                 (Piece::Begin | Piece::End, _) => place += step,
-                (_, Some(constant)) => return Ok(self.constants[constant].as_bytes()),
+                (_, Some(constant)) => return Ok(&self.constants[constant]),
                 _ => return Err(false),
             }
         }
         Err(true)
+    }
+
+    fn around(&self, at: usize) -> Option<Around> {
+        let side = |step| match self.neighbour(at, step) {
+            Ok(constant) => Some((constant.to_owned(), self.neighbour_ends(at, step))),
+            Err(true) => Some((String::new(), true)),
+            Err(false) => None,
+        };
+        let ((before, begins), (after, ends)) = (side(-1)?, side(1)?);
+        Some(Around { before, after, edges: Edges { begins, ends } })
+    }
+
+    /// True when the constant beside a piece lies at the end of the text.
+    fn neighbour_ends(&self, at: usize, step: isize) -> bool {
+        let mut place = at as isize + step;
+        while let Some(piece) = usize::try_from(place).ok().and_then(|place| self.pieces.get(place)) {
+            if !matches!(piece, Piece::Text(_) | Piece::Begin | Piece::End) {
+                return false;
+            }
+            place += step;
+        }
+        true
     }
 
     fn reach(&self, at: usize, literal: &Literal) -> Reach {
@@ -419,7 +496,7 @@ impl<'a> Parts<'a> {
         let before = (1..=len).filter(|&at_most| {
             let start = &bytes[..at_most];
             match self.neighbour(at, -1) {
-                Ok(constant) => literal.ends(constant, start) || literal.ends(start, constant),
+                Ok(constant) => literal.ends(constant.as_bytes(), start) || literal.ends(start, constant.as_bytes()),
                 Err(is_end) => !is_end,
             }
         });
@@ -427,7 +504,7 @@ impl<'a> Parts<'a> {
         let until = (0..len).filter(|&from| {
             let rest = &bytes[from..];
             match self.neighbour(at, 1) {
-                Ok(constant) => literal.begins(constant, rest) || literal.begins(rest, constant),
+                Ok(constant) => literal.begins(constant.as_bytes(), rest) || literal.begins(rest, constant.as_bytes()),
                 Err(is_end) => !is_end,
             }
         });
@@ -435,76 +512,93 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// What a value says of its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    No,
+    Perhaps,
+    Proven,
+}
+
 /// One variable's column in a batch: each distinct value is looked at once.
 struct Test<'a> {
     variable: &'a Variable,
-    literal: &'a Literal,
+    search: &'a Search<'a>,
     cells: Vec<Cells<'a>>,
-    /// For each dictionary value of the first column: not known, no, yes.
-    known: Vec<u8>,
-    touches_digits: bool,
-    others: HashMap<&'a str, bool>,
+    /// For each dictionary value of the first column, once it is known.
+    known: Vec<Option<Found>>,
+    /// What is said of numbers.
+    number: Found,
+    others: HashMap<&'a str, Found>,
 }
 
 /// Values of other columns that are remembered.
 const REMEMBERED_MAX: usize = 4_096;
 
 impl<'a> Test<'a> {
-    fn new(variable: &'a Variable, literal: &'a Literal, batch: &'a RecordBatch) -> Self {
+    fn new(variable: &'a Variable, search: &'a Search<'a>, batch: &'a RecordBatch) -> Self {
         let names = std::iter::once(&variable.column).chain(variable.otherwise.as_ref());
         let cells: Vec<Cells<'a>> = names.map(|name| Cells::by_name(batch, name)).collect();
         let values = match cells[0] {
             Cells::Coded { values, .. } => values.len(),
             _ => 0,
         };
-        let touches_digits = variable.reach.touches_digits(literal, false);
-        Self { variable, literal, cells, known: vec![0; values], touches_digits, others: HashMap::new() }
+        let number = if variable.reach.touches_number(&search.literal) { Found::Perhaps } else { Found::No };
+        Self { variable, search, cells, known: vec![None; values], number, others: HashMap::new() }
     }
 
-    fn touches(&mut self, row: usize) -> bool {
+    fn row(&mut self, row: usize) -> Found {
         if let Cells::Coded { keys, values } = self.cells[0]
             && keys.is_valid(row)
         {
             let key = keys.value(row) as usize;
             return match self.known.get(key) {
-                Some(0) => {
-                    let is = self.test(values.value(key));
-                    self.known[key] = 1 + u8::from(is);
-                    is
+                Some(Some(found)) => *found,
+                Some(None) => {
+                    let found = self.test(values.value(key));
+                    self.known[key] = Some(found);
+                    found
                 }
-                Some(known) => *known == 2,
-                None => true,
+                None => Found::Perhaps,
             };
         }
         let Some(text) = self.cells.iter().find_map(|cells| cells.text(row)) else {
             // A number, perhaps one that follows from others; what is null in fact stands in no line.
-            return self.touches_digits;
+            return self.number;
         };
         if let Some(known) = self.others.get(text) {
             return *known;
         }
-        let is = self.test(text);
+        let found = self.test(text);
         if self.others.len() < REMEMBERED_MAX {
-            self.others.insert(text, is);
+            self.others.insert(text, found);
         }
-        is
+        found
     }
 
-    fn test(&self, text: &str) -> bool {
-        let reach = &self.variable.reach;
+    fn test(&self, text: &str) -> Found {
         let text = match self.variable.part {
             Some(part) => text.split(UNIT).nth(part).unwrap_or_default(),
             None => text,
         };
         let is_special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
         if !self.variable.is_escaped || !text.as_bytes().iter().any(is_special) {
-            return reach.touches(self.literal, text.as_bytes());
+            return self.test_in_line(text);
         }
         let mut escaped = Vec::with_capacity(text.len() + 8);
         json_escaped(text, |part| {
             escaped.extend_from_slice(part);
             true
         });
-        reach.touches(self.literal, &escaped)
+        std::str::from_utf8(&escaped).map_or(Found::Perhaps, |text| self.test_in_line(text))
+    }
+
+    /// Judges a value as it stands in the line.
+    fn test_in_line(&self, text: &str) -> Found {
+        if !self.variable.reach.touches(&self.search.literal, text.as_bytes()) {
+            return Found::No;
+        }
+        let proves = |around: &Around| (self.search.proves)(&format!("{}{text}{}", around.before, around.after), around.edges);
+        if self.variable.around.as_ref().is_some_and(proves) { Found::Proven } else { Found::Perhaps }
     }
 }

@@ -11,7 +11,7 @@ pub(super) const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400;
 /// Furthest offset from UTC, in minutes.
 const OFFSET_MAX: i64 = 15 * 60;
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+pub(super) const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Shape of a time text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,10 +8,7 @@
 //! Invariant: [`Search::candidates`] names every row whose line has the literal, and maybe some others; what is called proven has it
 //! for certain.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    ops::Range,
-};
+use std::{collections::BTreeSet, ops::Range};
 
 use arrow::{
     array::{Array, ArrayRef, BooleanBufferBuilder},
@@ -19,6 +16,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use event::field;
+use memchr::memmem::Finder;
 
 use super::{
     cells::Cells,
@@ -61,6 +59,7 @@ impl Texts {
 #[derive(Clone, Debug)]
 pub struct Literal {
     bytes: Vec<u8>,
+    finder: Finder<'static>,
     /// ASCII letters in any case; then text beyond ASCII is never ruled out.
     folds: bool,
 }
@@ -75,7 +74,7 @@ impl Literal {
         if folds {
             bytes.make_ascii_lowercase();
         }
-        Some(Self { bytes, folds })
+        Some(Self { finder: Finder::new(&bytes).into_owned(), bytes, folds })
     }
 
     fn same(&self, one: &[u8], other: &[u8]) -> bool {
@@ -92,7 +91,7 @@ impl Literal {
 
     fn stands_in(&self, text: &[u8]) -> bool {
         if !self.folds {
-            return memchr::memmem::find(text, &self.bytes).is_some();
+            return self.finder.find(text).is_some();
         }
         let (first, rest) = (self.bytes[0], text.len().saturating_sub(self.bytes.len() - 1));
         let text_of = |at: usize| &text[at..at + self.bytes.len()];
@@ -131,13 +130,8 @@ impl Reach {
     /// True when some number may be touched.
     fn touches_number(&self, literal: &Literal) -> bool {
         let bytes = &literal.bytes;
-        let begins = |text: &[u8]| match text {
-            [] | [b'-'] => true,
-            [b'-', next, ..] => next.is_ascii_digit(),
-            [first, ..] => first.is_ascii_digit(),
-        };
         bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-')
-            || self.before.iter().any(|&at| begins(&bytes[usize::from(at)..]))
+            || self.before.iter().any(|&at| is_number_start(&bytes[usize::from(at)..]))
             || self.until.iter().any(|&at| at > 0 && bytes[usize::from(at) - 1].is_ascii_digit())
     }
 
@@ -149,13 +143,22 @@ impl Reach {
                 let month = month.as_bytes();
                 literal.begins(text, month) || literal.begins(month, text)
             }),
-            _ => text.first().is_none_or(|byte| byte.is_ascii_digit() || *byte == b'-'),
+            _ => is_number_start(text),
         };
         let ends = |byte: u8| byte.is_ascii_digit() || byte.eq_ignore_ascii_case(&b'z');
         bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-+:./ ".contains(byte))
             && !bytes.windows(4).any(|four| four.iter().all(u8::is_ascii_alphabetic))
             || self.before.iter().any(|&at| begins(&bytes[usize::from(at)..]))
             || self.until.iter().any(|&at| at > 0 && ends(bytes[usize::from(at) - 1]))
+    }
+}
+
+/// True when a number may begin with the text, or lie wholly in its beginning.
+fn is_number_start(text: &[u8]) -> bool {
+    match text {
+        [] | [b'-'] => true,
+        [b'-', next, ..] => next.is_ascii_digit(),
+        [first, ..] => first.is_ascii_digit(),
     }
 }
 
@@ -529,11 +532,7 @@ struct Test<'a> {
     known: Vec<Option<Found>>,
     /// What is said of numbers.
     number: Found,
-    others: HashMap<&'a str, Found>,
 }
-
-/// Values of other columns that are remembered.
-const REMEMBERED_MAX: usize = 4_096;
 
 impl<'a> Test<'a> {
     fn new(variable: &'a Variable, search: &'a Search<'a>, batch: &'a RecordBatch) -> Self {
@@ -544,7 +543,7 @@ impl<'a> Test<'a> {
             _ => 0,
         };
         let number = if variable.reach.touches_number(&search.literal) { Found::Perhaps } else { Found::No };
-        Self { variable, search, cells, known: vec![None; values], number, others: HashMap::new() }
+        Self { variable, search, cells, known: vec![None; values], number }
     }
 
     fn row(&mut self, row: usize) -> Found {
@@ -566,14 +565,7 @@ impl<'a> Test<'a> {
             // A number, perhaps one that follows from others; what is null in fact stands in no line.
             return self.number;
         };
-        if let Some(known) = self.others.get(text) {
-            return *known;
-        }
-        let found = self.test(text);
-        if self.others.len() < REMEMBERED_MAX {
-            self.others.insert(text, found);
-        }
-        found
+        self.test(text)
     }
 
     fn test(&self, text: &str) -> Found {

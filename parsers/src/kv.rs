@@ -138,6 +138,63 @@ impl<'r> Iterator for Pairs<'r> {
     }
 }
 
+/// Pairs whose bare values may hold blanks (CEF, LEEF with blanks, Check Point): a value ends at the last blank before the
+/// next `key=`. A backslash hides an equals sign.
+#[derive(Clone, Debug)]
+pub struct Multiword<'r> {
+    rest: &'r str,
+}
+
+impl<'r> Multiword<'r> {
+    pub fn new(text: &'r str) -> Self {
+        Self { rest: text }
+    }
+}
+
+impl<'r> Iterator for Multiword<'r> {
+    type Item = (&'r str, &'r str);
+
+    fn next(&mut self) -> Option<(&'r str, &'r str)> {
+        let text = self.rest.trim_start_matches(' ');
+        let equals = next_equals(text, 0)?;
+        // Words before the first key belong to none: the key is the word before the sign.
+        let key_start = text[..equals].rfind(' ').map_or(0, |at| at + 1);
+        let key = &text[key_start..equals];
+        let value = equals + 1;
+        let mut from = value;
+        while let Some(next) = next_equals(text, from) {
+            let word = text[from..next].rfind(' ').map(|at| from + at);
+            if let Some(blank) = word.filter(|blank| is_key(&text[blank + 1..next])) {
+                self.rest = &text[blank + 1..];
+                return Some((key, text[value..blank].trim_end_matches(' ')));
+            }
+            from = next + 1;
+        }
+        self.rest = "";
+        Some((key, text[value..].trim_end_matches(' ')))
+    }
+}
+
+/// The next equals sign that no backslash escapes.
+fn next_equals(text: &str, from: usize) -> Option<usize> {
+    let b = text.as_bytes();
+    let mut from = from;
+    loop {
+        let at = from + memchr::memchr2(b'=', b'\\', b.get(from..)?)?;
+        if b[at] == b'=' {
+            return Some(at);
+        }
+        from = at + 2;
+    }
+}
+
+/// Says whether a word may be a key.
+pub fn is_key(word: &str) -> bool {
+    !word.is_empty()
+        && word.len() <= 128
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'[' | b']'))
+}
+
 #[cfg(test)]
 mod tests {
     use bumpalo::Bump;

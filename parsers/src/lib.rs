@@ -30,6 +30,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod csv;
 pub mod ecs;
 pub mod envelope;
 pub mod flows;
@@ -98,6 +99,7 @@ impl Sniff {
 pub static PARSERS: &[&dyn Parser] = &[
     &formats::fortigate::FortiGate,
     &formats::cef::Cef,
+    &formats::leef::Leef,
     &formats::windows_event::WindowsEvent,
     &formats::winlogbeat::Winlogbeat,
     &formats::json::Json,

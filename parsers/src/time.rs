@@ -102,6 +102,17 @@ pub fn bsd<'t>(text: &'t str, raw: RawRecord<'_>) -> Option<(Stamp, &'t str)> {
     Some((Stamp { civil, offset }, rest))
 }
 
+/// `2026 Nov 23 10:00:00.123 UTC` (NX-OS).
+pub fn year_first(text: &str) -> Option<(Stamp, &str)> {
+    let (year, rest) = number(text, 4).filter(|(year, _)| *year >= 1970)?;
+    let rest = rest.strip_prefix(' ')?;
+    let month = month(rest.as_bytes())?;
+    let (day, rest) = number(rest.get(3..)?.trim_start_matches(' '), 2)?;
+    let (time, rest) = clock(rest.strip_prefix(' ')?)?;
+    let (offset, rest) = zone_suffix(rest);
+    Some((Stamp { civil: days(year as i32, month, day)? * DAY + time, offset }, rest))
+}
+
 /// `23/Nov/2026:10:00:00 +0700` (common log format, inside its brackets).
 pub fn clf(text: &str) -> Option<(Stamp, &str)> {
     let b = text.as_bytes();
@@ -159,6 +170,7 @@ pub fn any(text: &str, raw: RawRecord<'_>) -> Option<Micros> {
     epoch(text)
         .or_else(|| whole(iso(text)))
         .or_else(|| whole(bsd(text, raw)))
+        .or_else(|| whole(year_first(text)))
         .or_else(|| whole(clf(text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text))))
         .or_else(|| whole(ctime(text)))
 }
@@ -183,7 +195,12 @@ fn clock(text: &str) -> Option<(i64, &str)> {
         return None;
     }
     let time = (i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second)) * SECOND;
-    if !matches!(b.get(8), Some(b'.' | b',')) || !b.get(9).is_some_and(u8::is_ascii_digit) {
+    // H3C: `10:00:00:123`.
+    let is_colon = b.get(8) == Some(&b':')
+        && b.len() > 11
+        && b[9..12].iter().all(u8::is_ascii_digit)
+        && !b.get(12).is_some_and(u8::is_ascii_digit);
+    if !(is_colon || matches!(b.get(8), Some(b'.' | b','))) || !b.get(9).is_some_and(u8::is_ascii_digit) {
         return Some((time, text.get(8..)?));
     }
     let mut end = 9;
@@ -218,8 +235,15 @@ fn zone_suffix(text: &str) -> (Option<i32>, &str) {
         return (Some(0), rest);
     }
     let signed = text.strip_prefix(' ').unwrap_or(text);
-    if let Some(read) = numeric_zone(signed) {
-        return (Some(read.0), read.1);
+    if let Some((offset, rest)) = numeric_zone(signed) {
+        // `+00:00Z`: two zones that say the same.
+        return (Some(offset), rest.strip_prefix('Z').unwrap_or(rest));
+    }
+    // Check Point: `--5:00`.
+    if let Some((hours, rest)) = signed.strip_prefix("--").and_then(|text| text.split_once(":00"))
+        && let Ok(hours @ 0..=12) = hours.parse::<i32>()
+    {
+        return (Some(-hours * 3600), rest);
     }
     for name in [" UTC", " GMT"] {
         if let Some(rest) = text.strip_prefix(name).filter(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric())) {
@@ -333,6 +357,10 @@ mod tests {
             ("23/Nov/2026:10:00:00 +0700", "2026-11-23T03:00:00Z"),
             ("[23/Nov/2026:10:00:00 +0000]", "2026-11-23T10:00:00Z"),
             ("Mon Nov 23 10:00:00.250 2026", "2026-11-23T03:00:00.250Z"),
+            ("2026-11-23T10:00:00+00:00Z", "2026-11-23T10:00:00Z"),
+            ("2026-11-23T10:00:00--5:00", "2026-11-23T15:00:00Z"),
+            ("2026 Nov 23 10:00:00.5", "2026-11-23T03:00:00.500Z"),
+            ("Nov 23 10:00:00:250 2026", "2026-11-23T03:00:00.250Z"),
             ("1795402800", "2026-11-23T03:00:00Z"),
             ("1795402800.25", "2026-11-23T03:00:00.250Z"),
             ("1795402800250", "2026-11-23T03:00:00.250Z"),

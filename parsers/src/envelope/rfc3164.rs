@@ -1,48 +1,49 @@
 //! RFC 3164 as devices write it: `<PRI>Mmm dd hh:mm:ss host tag[pid]: message`, every part of which may be missing.
 //!
-//! Read beside the standard: years, ISO stamps, sequence numbers and clock marks (`*`, `.`) of Cisco, stamps without PRI (as
-//! daemons write to files), no stamp, no host, tags with path, blanks, brackets or an old PAM suffix, `%FACILITY-…` heads.
+//! Read beside the standard: years, ISO stamps, sequence numbers and clock marks (`*`, `.`), stamps without PRI (as daemons
+//! write to files), no stamp, no host, tags with path, blanks, brackets or an old PAM suffix, Solaris message ids, AIX
+//! selectors and forwarded messages. Heads before `%FACILITY-…` are read by [`super::cisco`].
 
 use event::{Event, RawRecord, Value, field};
 
-use super::Envelope;
+use super::{Envelope, is_payload};
 use crate::{ecs, text, time};
 
-pub fn open<'r>(raw: RawRecord<'r>, rest: &'r str, has_pri: bool, event: &mut Event<'r>) -> Envelope<'r> {
-    let start = if has_pri { skip_sequence(rest) } else { rest };
+pub fn open<'r>(raw: RawRecord<'r>, text: &'r str, has_pri: bool, event: &mut Event<'r>) -> Envelope<'r> {
+    let nothing = Envelope { payload: raw.text(), program: None, is_some: false };
+    let start = if has_pri { skip_sequence(text) } else { text };
     let start = skip_origin(raw, start, event);
     let Some((stamp, after)) = stamp(raw, start) else {
-        return if has_pri {
-            without_stamp(start, event)
-        } else {
-            Envelope { payload: raw.text(), program: None, is_some: false }
+        return match has_pri {
+            true => without_stamp(start, event),
+            false => bare_tag(text, event).unwrap_or(nothing),
         };
     };
     if !has_pri && !looks_like_file(after) {
-        return Envelope { payload: raw.text(), program: None, is_some: false };
+        return nothing;
     }
-    event.set(field::TIMESTAMP, Value::Time(stamp.resolve(raw)));
-    if stamp.offset.is_none() && raw.zone() != chrono_tz::Tz::UTC {
-        event.set(field::EVENT_TIMEZONE, raw.zone().name());
-    }
+    set_stamp(raw, stamp, event);
     let after = after.trim_start_matches([':', ' ']);
     host_and_tag(after, event)
 }
 
-/// `<189>123: *Nov 23 …` (Cisco IOS: message counter, then a mark for an unsynchronised clock).
-fn skip_sequence(text: &str) -> &str {
-    let text = text.trim_start_matches(' ');
-
-    (match text::digits(text) {
-        ("", rest) => rest,
-        (_, rest) => match rest.strip_prefix(": ") {
-            Some(rest) => rest,
-            None => return text,
-        },
-    }) as _
+/// Sets the time, and the zone it was read in when the stamp names none.
+pub fn set_stamp(raw: RawRecord<'_>, stamp: time::Stamp, event: &mut Event<'_>) {
+    event.set(field::TIMESTAMP, Value::Time(stamp.resolve(raw)));
+    if stamp.offset.is_none() && raw.zone() != chrono_tz::Tz::UTC {
+        event.set(field::EVENT_TIMEZONE, raw.zone().name());
+    }
 }
 
-/// `router1: Nov 23 …` (Cisco IOS with `logging origin-id`): the host stands before the stamp.
+/// `<189>123: Nov 23 …`: a message counter.
+fn skip_sequence(text: &str) -> &str {
+    match text::digits(text) {
+        (digits, rest) if !digits.is_empty() => rest.strip_prefix(": ").unwrap_or(text),
+        _ => text.trim_start_matches(':').trim_start_matches(' '),
+    }
+}
+
+/// `router1: Nov 23 …`: the host stands before the stamp.
 fn skip_origin<'r>(raw: RawRecord<'r>, text: &'r str, event: &mut Event<'r>) -> &'r str {
     match text.split_once(": ") {
         Some((host, rest)) if host.len() <= 64 && is_host(host) && stamp(raw, rest).is_some() => {
@@ -53,28 +54,54 @@ fn skip_origin<'r>(raw: RawRecord<'r>, text: &'r str, event: &mut Event<'r>) -> 
     }
 }
 
-fn stamp<'r>(raw: RawRecord<'r>, text: &'r str) -> Option<(time::Stamp, &'r str)> {
+/// A stamp in any form that devices write, after a clock mark (`*`, `.`).
+pub fn stamp<'r>(raw: RawRecord<'r>, text: &'r str) -> Option<(time::Stamp, &'r str)> {
     let text = text.strip_prefix(['*', '.']).unwrap_or(text);
     match text.as_bytes().first()? {
-        b'0'..=b'9' => time::iso(text),
+        b'0'..=b'9' => time::iso(text).or_else(|| time::year_first(text)),
         b'A'..=b'Z' | b'a'..=b'z' => time::bsd(text, raw),
         _ => None,
     }
 }
 
 /// Without PRI the stamp alone is no proof: `2026-11-23 10:00:00 INFO starting` is an application's line. In a file of a
-/// syslog daemon, host and tag follow.
+/// syslog daemon, host and tag follow, or the head of a format that is never written without one.
 fn looks_like_file(after: &str) -> bool {
-    let Some(after) = after.strip_prefix(' ') else { return false };
-    let (host, rest) = text::word(after);
-    is_host(host)
-        && (tag(rest.trim_start_matches(' ')).is_some()
-            || rest.starts_with("last message repeated ")
-            || rest.starts_with("-- MARK --"))
-        || tag(after).is_some_and(|tag| tag.pid.is_some())
+    let trimmed = after.trim_start_matches([':', ' ']);
+    if trimmed.len() == after.len() {
+        return false;
+    }
+    let (host, rest) = text::word(trimmed);
+    let rest = rest.trim_start_matches([' ', ':']);
+    is_payload(trimmed)
+        || is_host(host)
+            && (is_payload(rest)
+                || tag(skip_selector(rest)).is_some()
+                || rest.starts_with("last message repeated ")
+                || rest.starts_with("-- MARK --")
+                || rest.starts_with("Message forwarded from "))
+        || tag(trimmed).is_some_and(|tag| tag.pid.is_some())
+}
+
+/// `sshd[42]: …` and `host sshd[42]: …` without PRI and stamp, as a journal or a collector prints them.
+fn bare_tag<'r>(text: &'r str, event: &mut Event<'r>) -> Option<Envelope<'r>> {
+    let has_number = |tag: &Tag<'r>| tag.pid.is_some_and(|pid| pid.bytes().all(|b| b.is_ascii_digit()));
+    if let Some(tag) = tag(text).filter(has_number) {
+        return Some(tagged(tag, event));
+    }
+    let (host, rest) = text::word(text);
+    let tag = tag(rest).filter(has_number)?;
+    if !is_host(host) || host.ends_with(':') {
+        return None;
+    }
+    set_host(host, event);
+    Some(tagged(tag, event))
 }
 
 fn without_stamp<'r>(text: &'r str, event: &mut Event<'r>) -> Envelope<'r> {
+    if is_payload(text) {
+        return Envelope { payload: text, program: None, is_some: true };
+    }
     if let Some(tag) = tag(text) {
         return tagged(tag, event);
     }
@@ -90,27 +117,55 @@ fn without_stamp<'r>(text: &'r str, event: &mut Event<'r>) -> Envelope<'r> {
 }
 
 fn host_and_tag<'r>(text: &'r str, event: &mut Event<'r>) -> Envelope<'r> {
+    let message = |payload| Envelope { payload, program: None, is_some: true };
+    // Some relays write `auth.info` before the host.
+    let text = skip_selector(text);
     if is_payload(text) {
-        return Envelope { payload: text, program: None, is_some: true };
+        return message(text);
+    }
+    // AIX: a relayed message names the host that it came from.
+    if let Some((host, rest)) = text.strip_prefix("Message forwarded from ").and_then(|text| text.split_once(": ")) {
+        set_host(host, event);
+        return tag(rest).map_or(message(rest), |tag| tagged(tag, event));
     }
     if let Some(tag) = tag(text) {
         return tagged(tag, event);
     }
     let (host, rest) = text::word(text);
     if !is_host(host) || rest.is_empty() {
-        return Envelope { payload: text, program: None, is_some: true };
+        return message(text);
     }
     set_host(host, event);
     let rest = rest.trim_start_matches(' ');
-    // Cisco writes a colon of its own after the host: `host : %ASA-…`.
-    let rest = rest.strip_prefix(": ").unwrap_or(rest);
+    // A colon of its own after the host: `host : message`.
+    let rest = skip_selector(rest.strip_prefix(": ").unwrap_or(rest));
     if is_payload(rest) {
-        return Envelope { payload: rest, program: None, is_some: true };
+        return message(rest);
+    }
+    if let Some((host, rest)) = rest.strip_prefix("Message forwarded from ").and_then(|text| text.split_once(": ")) {
+        set_host(host, event);
+        return tag(rest).map_or(message(rest), |tag| tagged(tag, event));
     }
     match tag(rest) {
         Some(tag) => tagged(tag, event),
-        None => Envelope { payload: rest, program: None, is_some: true },
+        None => message(rest),
     }
+}
+
+/// `auth.info `, `auth|security:info `: facility and severity as words, which AIX and some relays write.
+fn skip_selector(text: &str) -> &str {
+    let (word, rest) = text::word(text);
+    let Some(at) = memchr::memchr2(b'.', b':', word.as_bytes()) else { return text };
+    let (facility, severity) = (&word[..at], &word[at + 1..]);
+    let facility = facility.split('|').next().unwrap_or(facility);
+    const SEVERITIES: [&str; 12] =
+        ["emerg", "panic", "alert", "crit", "err", "error", "warn", "warning", "notice", "info", "debug", "none"];
+    const FACILITIES: [&str; 14] = [
+        "kern", "user", "mail", "daemon", "auth", "security", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "audit",
+    ];
+    let is_facility = FACILITIES.contains(&facility)
+        || facility.strip_prefix("local").is_some_and(|number| matches!(number.as_bytes(), [b'0'..=b'7']));
+    if is_facility && SEVERITIES.contains(&severity) { rest } else { text }
 }
 
 fn set_host<'r>(host: &'r str, event: &mut Event<'r>) {
@@ -126,7 +181,16 @@ fn tagged<'r>(tag: Tag<'r>, event: &mut Event<'r>) -> Envelope<'r> {
         event.set(field::LOG_SYSLOG_PROCID, pid);
         event.set_int(field::PROCESS_PID, pid);
     }
-    Envelope { payload: tag.message, program: Some(tag.program), is_some: true }
+    Envelope { payload: skip_message_id(tag.message), program: Some(tag.program), is_some: true }
+}
+
+/// Solaris puts `[ID 800047 auth.info] ` before the message.
+fn skip_message_id(message: &str) -> &str {
+    let inside = message.strip_prefix("[ID ").and_then(|rest| rest.split_once("] "));
+    match inside {
+        Some((id, rest)) if id.len() <= 40 && id.starts_with(|c: char| c.is_ascii_digit()) => rest,
+        _ => message,
+    }
 }
 
 struct Tag<'r> {
@@ -175,7 +239,7 @@ fn is_program(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b'@' | b'+')
 }
 
-fn is_host(word: &str) -> bool {
+pub fn is_host(word: &str) -> bool {
     let word = word.strip_suffix(':').unwrap_or(word);
     !word.is_empty()
         && word.len() <= 255
@@ -183,15 +247,4 @@ fn is_host(word: &str) -> bool {
         && word.bytes().any(|b| b.is_ascii_alphanumeric())
         && (!word.starts_with('[') || word.contains(':'))
         && !matches!(word, "last" | "message")
-}
-
-/// Heads of formats that stand directly behind a stamp: never a host or a tag.
-fn is_payload(text: &str) -> bool {
-    match text.as_bytes().first() {
-        Some(b'{' | b'%') => true,
-        Some(b'C') => text.starts_with("CEF:"),
-        Some(b'L') => text.starts_with("LEEF:"),
-        Some(b'd' | b'l' | b't') => text.starts_with("date=") || text.starts_with("logver=") || text.starts_with("timestamp="),
-        _ => false,
-    }
 }

@@ -1,7 +1,7 @@
 //! RFC 5424: `<PRI>1 TIMESTAMP HOST APP PROCID MSGID STRUCTURED-DATA MSG`.
 //!
 //! Accepted beside the standard: a BSD stamp in place of the ISO one, missing structured data, several blanks, a byte order
-//! mark before the message. Structured data becomes `log.syslog.structured_data.<id>.<name>`.
+//! mark before the message, no version, no PRI, seconds since 1970 for the stamp, a message right behind the host. Structured data becomes `log.syslog.structured_data.<id>.<name>`.
 
 use event::{Event, RawRecord, field};
 use nom::{
@@ -11,27 +11,55 @@ use nom::{
     sequence::terminated,
 };
 
-use super::Envelope;
+use super::{Envelope, is_payload};
 use crate::{ecs, text, time};
 
 const STRUCTURED_DATA: &str = "log.syslog.structured_data.";
 
-/// Opens the header after PRI; `None` when the text does not start with a version.
-pub fn open<'r>(raw: RawRecord<'r>, rest: &'r str, event: &mut Event<'r>) -> Option<Envelope<'r>> {
-    let (rest, version) = version(rest).ok()?;
-    let rest = stamp(raw, rest, event)?;
-    event.set(field::LOG_SYSLOG_VERSION, version);
-    let (host, rest) = text::word(rest);
-    let (program, rest) = text::word(rest);
-    let (procid, rest) = text::word(rest);
-    let (msgid, rest) = text::word(rest);
+/// Opens the header after PRI; `None` when the text does not start with a version, or, without one, has not the fields of
+/// such a header behind an ISO stamp.
+pub fn open<'r>(raw: RawRecord<'r>, rest: &'r str, has_pri: bool, event: &mut Event<'r>) -> Option<Envelope<'r>> {
+    let mut is_epoch = false;
+    let (version, stamp, rest) = match version(rest) {
+        Ok((after, version)) => {
+            is_epoch = starts_with_epoch(after);
+            let (stamp, after) = stamp(raw, after.trim_start_matches(' '))?;
+            // Without PRI a number before a stamp could be anything: the header must go on as one.
+            if !has_pri && !has_fields(text::word(after).1) {
+                return None;
+            }
+            (Some(version), stamp, after)
+        }
+        Err(_) => {
+            let (stamp, after) = time::iso(rest)?;
+            let after = after.strip_prefix(' ')?;
+            if !has_fields(text::word(after).1) {
+                return None;
+            }
+            (None, Some(stamp.resolve(raw)), after)
+        }
+    };
+    if let Some(stamp) = stamp {
+        event.set(field::TIMESTAMP, event::Value::Time(stamp));
+    }
+    if let Some(version) = version {
+        event.set(field::LOG_SYSLOG_VERSION, version);
+    }
+    let (host, rest) = text::word(rest.trim_start_matches(' '));
     if host != "-" {
         event.set_present(field::LOG_SYSLOG_HOSTNAME, host);
         ecs::host(event, host);
     }
+    // Devices that leave out what follows the host; those that write an epoch always do.
+    if is_payload(rest) || is_epoch {
+        return Some(Envelope { payload: rest, program: None, is_some: true });
+    }
+    let (program, rest) = text::word(rest);
+    let (procid, rest) = text::word(rest);
+    let (msgid, rest) = text::word(rest);
     if program != "-" && !program.is_empty() {
         event.set(field::LOG_SYSLOG_APPNAME, program);
-        event.set(field::PROCESS_NAME, program);
+        event.set(field::PROCESS_NAME, text::file_name(program));
     }
     if procid != "-" && !procid.is_empty() {
         event.set(field::LOG_SYSLOG_PROCID, procid);
@@ -44,20 +72,45 @@ pub fn open<'r>(raw: RawRecord<'r>, rest: &'r str, event: &mut Event<'r>) -> Opt
     Some(Envelope { payload, program: (program != "-").then_some(program), is_some: true })
 }
 
+/// Says whether `APP PROCID MSGID SD` stands here: a process number or `-`, then structured data or `-` as the fourth field.
+fn has_fields(text: &str) -> bool {
+    let mut words = text.splitn(4, ' ');
+    let (Some(program), Some(procid), Some(msgid), Some(data)) = (words.next(), words.next(), words.next(), words.next()) else {
+        return false;
+    };
+    !program.is_empty()
+        && !program.ends_with(':')
+        && (procid == "-" || (!procid.is_empty() && procid.bytes().all(|b| b.is_ascii_digit())))
+        && !msgid.is_empty()
+        && (data.starts_with('[') || data == "-" || data.starts_with("- "))
+}
+
 fn version(input: &str) -> IResult<&str, &str> {
     terminated(nom::combinator::verify(take_while1(|c: char| c.is_ascii_digit()), |digits: &str| digits.len() <= 2), char(' '))
         .parse(input)
 }
 
-fn stamp<'r>(raw: RawRecord<'r>, rest: &'r str, event: &mut Event<'r>) -> Option<&'r str> {
-    let rest = rest.trim_start_matches(' ');
+/// The stamp of the header: ISO, `-` for none, and what devices write in its place: BSD, seconds since 1970 (Meraki).
+fn stamp<'r>(raw: RawRecord<'r>, rest: &'r str) -> Option<(Option<event::Micros>, &'r str)> {
     if let Some(rest) = rest.strip_prefix("- ") {
-        return Some(rest);
+        return Some((None, rest));
     }
-    let (stamp, rest) = time::iso(rest).or_else(|| time::bsd(rest, raw))?;
-    event.set(field::TIMESTAMP, event::Value::Time(stamp.resolve(raw)));
-    Some(rest.trim_start_matches(' '))
+    if let Some((stamp, rest)) = time::iso(rest).or_else(|| time::bsd(rest, raw)) {
+        return Some((Some(stamp.resolve(raw)), rest.trim_start_matches(' ')));
+    }
+    if !starts_with_epoch(rest) {
+        return None;
+    }
+    let (word, rest) = text::word(rest);
+    Some((Some(time::epoch(word)?), rest))
 }
+
+fn starts_with_epoch(text: &str) -> bool {
+    text.as_bytes().get(..10).is_some_and(|word| word.iter().all(u8::is_ascii_digit))
+}
+
+/// Vendors whose structured data is the message itself: it is left in the payload for their parser.
+const MESSAGE_IDS: [&str; 2] = ["[junos@", "[Fields@1.3.6.1.4.1.2620"];
 
 /// Reads the structured data; returns what follows it.
 fn structured_data<'r>(text: &'r str, event: &mut Event<'r>) -> &'r str {
@@ -65,6 +118,9 @@ fn structured_data<'r>(text: &'r str, event: &mut Event<'r>) -> &'r str {
         && (rest.is_empty() || rest.starts_with(' '))
     {
         return rest;
+    }
+    if MESSAGE_IDS.iter().any(|id| text.starts_with(id)) {
+        return text;
     }
     let mut rest = text;
     while let Ok((after, id)) = element_start(rest) {
@@ -83,7 +139,12 @@ fn structured_data<'r>(text: &'r str, event: &mut Event<'r>) -> &'r str {
 
 fn element_start(input: &str) -> IResult<&str, &str> {
     let (rest, _) = tag("[")(input)?;
-    take_while1(|c: char| !matches!(c, ' ' | ']' | '"' | '='))(rest)
+    // What goes on otherwise is a message in brackets (Check Point: `[action:"Accept"; …]`).
+    nom::sequence::terminated(
+        take_while1(|c: char| !matches!(c, ' ' | ']' | '"' | '=')),
+        nom::combinator::peek(nom::character::complete::one_of(" ]")),
+    )
+    .parse(rest)
 }
 
 /// Reads ` name="value"…]`; values escape `"`, `\` and `]` by a backslash (RFC 5424 §6.3.3).

@@ -11,7 +11,7 @@ mod dictionary;
 use event::{Event, Outcome, RawRecord, Value, field};
 use nom::{IResult, Parser as _, bytes::complete::tag, character::complete::digit1, sequence::delimited};
 
-use crate::{Parser, Sniff, ecs, text, time};
+use crate::{Parser, Sniff, ecs, kv::Multiword, text, time};
 use dictionary::{KEYS, Means};
 
 const EXTENSIONS: &str = "cef.extensions.";
@@ -127,8 +127,7 @@ fn set_header<'r>(event: &mut Event<'r>, header: &Header<'r>) {
 fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, header: &Header<'r>) {
     let mut labels: [(&'r str, &'r str); LABELS_MAX] = [("", ""); LABELS_MAX];
     let mut labels_len = 0;
-    let extensions = Extensions { rest: text };
-    for (key, value) in extensions {
+    for (key, value) in Multiword::new(text) {
         if key.is_empty() {
             event.problem("an extension without a key was left out");
             continue;
@@ -181,54 +180,6 @@ fn plain<'r>(event: &Event<'r>, text: &'r str) -> &'r str {
         chars = ahead;
     }
     out.into_bump_str()
-}
-
-/// Cuts `key=value` at the last blank before the next key.
-struct Extensions<'r> {
-    rest: &'r str,
-}
-
-impl<'r> Iterator for Extensions<'r> {
-    type Item = (&'r str, &'r str);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let text = self.rest.trim_start_matches(' ');
-        let equals = next_equals(text, 0)?;
-        // Words before the first key belong to none: the key is the word before the sign.
-        let key_start = text[..equals].rfind(' ').map_or(0, |at| at + 1);
-        let key = &text[key_start..equals];
-        let value = equals + 1;
-        let mut from = value;
-        while let Some(next) = next_equals(text, from) {
-            let word = text[value..next].rfind(' ').map(|at| value + at);
-            if let Some(blank) = word.filter(|blank| is_key(&text[blank + 1..next])) {
-                self.rest = &text[blank + 1..];
-                return Some((key, text[value..blank].trim_end_matches(' ')));
-            }
-            from = next + 1;
-        }
-        self.rest = "";
-        Some((key, text[value..].trim_end_matches(' ')))
-    }
-}
-
-/// The next equals sign that no backslash escapes.
-fn next_equals(text: &str, from: usize) -> Option<usize> {
-    let b = text.as_bytes();
-    let mut from = from;
-    loop {
-        let at = from + memchr::memchr2(b'=', b'\\', b.get(from..)?)?;
-        if b[at] == b'=' {
-            return Some(at);
-        }
-        from = at + 2;
-    }
-}
-
-fn is_key(word: &str) -> bool {
-    !word.is_empty()
-        && word.len() <= 128
-        && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'[' | b']'))
 }
 
 fn set<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, means: Means, value: &'r str) {

@@ -7,6 +7,7 @@ pub mod cron;
 pub mod fortigate;
 pub mod json;
 pub mod keyvalue;
+pub mod leef;
 pub mod nginx_access;
 pub mod nginx_error;
 pub mod pam;

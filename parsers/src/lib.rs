@@ -40,8 +40,10 @@ pub mod json;
 pub mod keys;
 pub mod kv;
 pub mod linux;
+pub mod net;
 mod recognise;
 pub mod render;
+pub mod template;
 pub mod text;
 pub mod time;
 pub mod web;
@@ -100,6 +102,8 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::fortigate::FortiGate,
     &formats::cef::Cef,
     &formats::leef::Leef,
+    &formats::cisco_asa::CiscoAsa,
+    &formats::cisco_fmc::CiscoFmc,
     &formats::windows_event::WindowsEvent,
     &formats::winlogbeat::Winlogbeat,
     &formats::json::Json,

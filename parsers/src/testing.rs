@@ -47,6 +47,10 @@ pub fn corpus() -> Vec<(String, std::path::PathBuf)> {
     let mut files = Vec::new();
     for folder in fs::read_dir(&root).unwrap() {
         let folder = folder.unwrap().path();
+        // `DIFFERENCES.md` lies beside the folders.
+        if !folder.is_dir() {
+            continue;
+        }
         for file in fs::read_dir(&folder).unwrap() {
             let file = file.unwrap().path();
             if file.extension().is_some_and(|extension| extension == "log") {

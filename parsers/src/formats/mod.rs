@@ -3,6 +3,8 @@
 pub mod apache_access;
 pub mod apache_error;
 pub mod cef;
+pub mod cisco_asa;
+pub mod cisco_fmc;
 pub mod cron;
 pub mod fortigate;
 pub mod json;

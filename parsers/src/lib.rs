@@ -104,6 +104,7 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::leef::Leef,
     &formats::cisco_asa::CiscoAsa,
     &formats::cisco_fmc::CiscoFmc,
+    &formats::paloalto::PaloAlto,
     &formats::windows_event::WindowsEvent,
     &formats::winlogbeat::Winlogbeat,
     &formats::json::Json,

@@ -1,6 +1,6 @@
 //! What network devices write about a peer: `inside:192.0.2.1/51234(LAN\binh)`, protocols by name or number, durations.
 
-use event::{Event, Field, field};
+use event::{Event, Field, Value, field};
 
 use crate::{ecs, text};
 
@@ -198,6 +198,14 @@ pub fn transport<'r>(event: &mut Event<'r>, name: &'r str) {
     event.set(field::NETWORK_TRANSPORT, name);
     if let Some(number) = (0..=255).find(|number| ecs::transport_name(*number) == Some(name)) {
         event.set(field::NETWORK_IANA_NUMBER, number);
+    }
+}
+
+/// Sets `network.type` by the family of the source, else of the destination.
+pub fn set_type(event: &mut Event<'_>) {
+    let family = event.get(field::SOURCE_IP).or_else(|| event.get(field::DESTINATION_IP));
+    if let Some(Value::Ip(address)) = family {
+        event.set_extra("", "network.type", if address.is_ipv4() { "ipv4" } else { "ipv6" });
     }
 }
 

@@ -12,6 +12,7 @@ pub mod keyvalue;
 pub mod leef;
 pub mod nginx_access;
 pub mod nginx_error;
+pub mod paloalto;
 pub mod pam;
 pub mod shadow;
 pub mod sshd;

@@ -105,6 +105,7 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::cisco_asa::CiscoAsa,
     &formats::cisco_fmc::CiscoFmc,
     &formats::paloalto::PaloAlto,
+    &formats::checkpoint::CheckPoint,
     &formats::windows_event::WindowsEvent,
     &formats::winlogbeat::Winlogbeat,
     &formats::json::Json,

@@ -177,7 +177,7 @@ pub fn account<'r>(event: &mut Event<'r>, account: &'r str) {
     if !domain.is_empty() {
         event.set(field::USER_DOMAIN, domain);
     }
-    if account.len() > name.len() && account[name.len()..].starts_with('@') {
+    if account.strip_prefix(name).is_some_and(|rest| rest.starts_with('@')) {
         event.set(field::USER_EMAIL, account);
     }
 }

@@ -109,8 +109,12 @@ fn starts_with_epoch(text: &str) -> bool {
     text.as_bytes().get(..10).is_some_and(|word| word.iter().all(u8::is_ascii_digit))
 }
 
-/// Vendors whose structured data is the message itself: it is left in the payload for their parser.
-const MESSAGE_IDS: [&str; 2] = ["[junos@", "[Fields@1.3.6.1.4.1.2620"];
+/// Says whether structured data is the message itself (Junos, and Check Point by its enterprise number): it is left in the
+/// payload for the vendor's parser.
+fn is_message(text: &str) -> bool {
+    let id = text::word(text).0;
+    id.starts_with("[junos@") || (id.starts_with('[') && id.contains('@') && id.ends_with("2620"))
+}
 
 /// Reads the structured data; returns what follows it.
 fn structured_data<'r>(text: &'r str, event: &mut Event<'r>) -> &'r str {
@@ -119,7 +123,7 @@ fn structured_data<'r>(text: &'r str, event: &mut Event<'r>) -> &'r str {
     {
         return rest;
     }
-    if MESSAGE_IDS.iter().any(|id| text.starts_with(id)) {
+    if is_message(text) {
         return text;
     }
     let mut rest = text;

@@ -3,6 +3,7 @@
 pub mod apache_access;
 pub mod apache_error;
 pub mod cef;
+pub mod checkpoint;
 pub mod cisco_asa;
 pub mod cisco_fmc;
 pub mod cron;

@@ -48,6 +48,7 @@ pub mod text;
 pub mod time;
 pub mod web;
 pub mod windows;
+pub mod xml;
 mod zone;
 
 #[cfg(test)]
@@ -108,6 +109,13 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::checkpoint::CheckPoint,
     &formats::windows_event::WindowsEvent,
     &formats::winlogbeat::Winlogbeat,
+    &formats::snare::Snare,
+    &formats::iis::Iis,
+    &formats::exchange::Exchange,
+    &formats::windows_dhcp::WindowsDhcp,
+    &formats::windows_firewall::WindowsFirewall,
+    &formats::dns_debug::DnsDebug,
+    &formats::nps::Nps,
     &formats::json::Json,
     &formats::nginx_access::NginxAccess,
     &formats::apache_access::ApacheAccess,

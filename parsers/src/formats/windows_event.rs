@@ -1,6 +1,9 @@
-//! Windows events as JSON of two shapes: an EVTX record as the `evtx` crate renders it
-//! (`{"Event":{"System":{…},"EventData":{…}}}` with `#attributes` and `#text`), and the flat objects of agents such as NXLog
-//! (`{"EventID":4624,"Channel":"Security","Hostname":…,"TargetUserName":…}`).
+//! Windows events of four shapes: the XML that Windows renders (`<Event xmlns=…>`, what a collector or a forwarder sends); an
+//! EVTX record as the `evtx` crate renders it (`{"Event":{"System":{…},"EventData":{…}}}` with `#attributes` and `#text`); the
+//! flat objects of agents such as NXLog (`{"EventID":4624,"Channel":"Security","Hostname":…,"TargetUserName":…}`); and the
+//! tables of the Azure extension (`{"category":"WindowsEventLogsTable","properties":{"EventId":…,"Description":…}}`).
+//!
+//! Where a shape brings the text of the event but not its data, the data are read from the text ([`windows::message`]).
 //!
 //! The log source is decided by `System/Channel`, even where the data has a `Channel` of its own (event 104).
 
@@ -24,16 +27,31 @@ impl Parser for WindowsEvent {
     }
 
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
-        Sniff::yes_if(object(raw.text()).is_some_and(|object| is_rendered(object) || is_flat(object)))
+        let is = match object(raw.text()) {
+            Some(object) => is_rendered(object) || is_flat(object) || is_azure(object),
+            None => raw.text().as_bytes().first() == Some(&b'<') && windows::xml::start(raw.text()).is_some(),
+        };
+        Sniff::yes_if(is)
     }
 
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {
         let (mut header, mut data) = (Header::default(), Data::default());
+        if object(raw.text()).is_none() {
+            if !windows::xml::read(event, &mut header, &mut data, raw.text()) {
+                return Outcome::Unreadable("no <Event>");
+            }
+            return finish(raw, event, &header, &mut data);
+        }
         let is_rendered = object(raw.text()).is_some_and(is_rendered);
+        let is_azure = object(raw.text()).is_some_and(is_azure);
+        let mut is_flat = false;
         let outcome = json::read(raw, event, &mut |event, name, leaf| {
             if is_rendered {
                 rendered(event, &mut header, &mut data, name, leaf);
+            } else if is_azure {
+                azure(event, &mut header, &mut data, name, leaf);
             } else {
+                is_flat = true;
                 flat(event, &mut header, &mut data, name, leaf);
             }
             true
@@ -41,11 +59,77 @@ impl Parser for WindowsEvent {
         if outcome != Outcome::Parsed {
             return outcome;
         }
-        if header.event_id.is_empty() {
-            return Outcome::Unreadable("no EventID");
+        let outcome = finish(raw, event, &header, &mut data);
+        if is_flat && !event.has(field::PROCESS_PID) {
+            event.set_int(field::PROCESS_PID, header.process_id);
         }
-        windows::finish(raw, event, &header, &data);
-        Outcome::Parsed
+        outcome
+    }
+}
+
+fn finish<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, header: &Header<'r>, data: &mut Data<'r>) -> Outcome {
+    if header.event_id.is_empty() {
+        return Outcome::Unreadable("no EventID");
+    }
+    if data.is_empty()
+        && let Some(text) = event.text(field::MESSAGE)
+    {
+        windows::message::read(event, data, header.event_id.parse().unwrap_or(0), text);
+    }
+    windows::finish(raw, event, header, data);
+    if header.account.is_empty() {
+        return Outcome::Parsed;
+    }
+    // NXLog resolves the SID of the record and tells the process that wrote it; the data know better where they say it.
+    if !event.has(field::USER_NAME) {
+        crate::ecs::user(event, field::USER_NAME, header.account);
+        event.set_present(field::USER_DOMAIN, header.account_domain);
+    }
+    Outcome::Parsed
+}
+
+fn is_azure(object: &str) -> bool {
+    let has = |word: &[u8]| memchr::memmem::find(object.as_bytes(), word).is_some();
+    has(b"WindowsEventLogsTable") && has(b"\"properties\"")
+}
+
+/// `properties` of the Azure diagnostics extension (table WADWindowsEventLogsTable).
+static AZURE: LazyLock<KeyTable<Part>> = LazyLock::new(|| {
+    use Part::*;
+    KeyTable::new(&[
+        ("ProviderName", Provider),
+        ("ProviderGuid", ProviderGuid),
+        ("EventId", EventId),
+        ("Level", Level),
+        ("Pid", ProcessId),
+        ("Tid", ThreadId),
+        ("Opcode", Opcode),
+        ("Task", Task),
+        ("Channel", Channel),
+        ("Keywords", Keywords),
+        ("Description", Message),
+        ("RoleInstance", Computer),
+        ("EventRecordID", RecordId),
+        ("RawXml", Xml),
+    ])
+});
+
+fn azure<'r>(event: &mut Event<'r>, header: &mut Header<'r>, data: &mut Data<'r>, name: &'r str, leaf: Leaf<'r>) {
+    if name == "time" {
+        header.time = leaf.text();
+        return;
+    }
+    let Some(key) = name.strip_prefix("properties.") else {
+        if !name.is_empty() {
+            event.set_extra("azure.", name, leaf.text());
+        }
+        return;
+    };
+    match AZURE.get(key) {
+        Some(Part::Xml) => drop(windows::xml::read(event, header, data, leaf.text())),
+        Some(part) => set_header(event, header, part, leaf.text().strip_prefix('_').unwrap_or(leaf.text())),
+        None if key.is_empty() => {}
+        None => event.set_extra("azure.properties.", key, leaf.text()),
     }
 }
 
@@ -80,6 +164,11 @@ enum Part {
     Computer,
     UserSid,
     Message,
+    Outcome,
+    TaskName,
+    OpcodeName,
+    LevelName,
+    Xml,
     Ignored,
 }
 
@@ -102,7 +191,11 @@ fn set_header<'r>(event: &mut Event<'r>, header: &mut Header<'r>, part: Part, te
         Part::Computer => header.computer = text,
         Part::UserSid => header.user_sid = text,
         Part::Message => event.set_present(field::MESSAGE, text),
-        Part::Ignored => {}
+        Part::Outcome => header.outcome = text,
+        Part::TaskName => header.task_name = text,
+        Part::OpcodeName => header.opcode_name = text,
+        Part::LevelName => header.level_name = text,
+        Part::Xml | Part::Ignored => {}
     }
 }
 
@@ -179,7 +272,10 @@ static FLAT: LazyLock<KeyTable<Part>> = LazyLock::new(|| {
         ("ProviderGuid", ProviderGuid),
         ("Version", Version),
         ("SeverityValue", Ignored),
-        ("Severity", Ignored),
+        ("Severity", LevelName),
+        ("EventType", Outcome),
+        ("Category", TaskName),
+        ("Opcode", OpcodeName),
         ("Level", Level),
         ("LevelValue", Level),
         ("Task", Task),
@@ -195,6 +291,7 @@ static FLAT: LazyLock<KeyTable<Part>> = LazyLock::new(|| {
         ("SystemTime", Time),
         ("@timestamp", Time),
         ("UserID", UserSid),
+        ("ProcessID", ProcessId),
         ("Message", Message),
         ("message", Message),
         ("EventReceivedTime", Ignored),
@@ -205,6 +302,11 @@ static FLAT: LazyLock<KeyTable<Part>> = LazyLock::new(|| {
 });
 
 fn flat<'r>(event: &mut Event<'r>, header: &mut Header<'r>, data: &mut Data<'r>, name: &'r str, leaf: Leaf<'r>) {
+    match name {
+        "AccountName" => header.account = leaf.text(),
+        "Domain" => header.account_domain = leaf.text(),
+        _ => {}
+    }
     match FLAT.get(name) {
         Some(Part::Time) if !header.time.is_empty() && name != "EventTime" => {}
         Some(part) => set_header(event, header, part, leaf.text()),

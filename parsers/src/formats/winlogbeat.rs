@@ -3,7 +3,7 @@
 //! Reference: Elastic, Winlogbeat exported fields. What the agent already put under ECS names stays; what it left to an
 //! ingest pipeline (categories, accounts, peers) is filled from the event data, as for any Windows event.
 
-use event::{Event, Outcome, RawRecord};
+use event::{Event, Outcome, RawRecord, field};
 
 use crate::{
     Parser, Sniff,
@@ -36,6 +36,9 @@ impl Parser for Winlogbeat {
             return Outcome::Unreadable("no winlog.event_id and no winlog.channel");
         }
         windows::finish(raw, event, &header, &data);
+        if !event.has(field::EVENT_ACTION) {
+            event.set_present(field::EVENT_ACTION, header.task_name);
+        }
         Outcome::Parsed
     }
 }
@@ -61,6 +64,11 @@ fn claim<'r>(event: &mut Event<'r>, header: &mut Header<'r>, data: &mut Data<'r>
         "winlog.process.thread.id" => header.thread_id = text,
         "winlog.user.identifier" => header.user_sid = text,
         "winlog.activity_id" => header.activity_id = text,
+        "winlog.time_created" => header.time = text,
+        "winlog.keywords" => header.keywords = text,
+        "winlog.level" => header.level_name = text,
+        // The agent puts the name of the task there; the number of the event says more.
+        "event.action" => header.task_name = text,
         // `event.code` comes as a number from some versions; the mapping writes it as text.
         "event.code" => {}
         // The agent's name of its own outcome ("failure" in the keywords) stays as ECS.

@@ -1,23 +1,48 @@
 //! Data fields → ECS: processes, accounts, peers, files. One function per kind of thing, guided by the log and the number.
 
-use event::{Event, Field, field};
+use event::{Event, Field, RawRecord, Value, field};
 
 use super::{Data, Log, Slot, process_id, split_account};
-use crate::{ecs, text};
+use crate::{ecs, text, time};
 
-pub fn set<'r>(event: &mut Event<'r>, log: Log, id: u32, data: &Data<'r>) {
+pub fn set<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, log: Log, id: u32, data: &Data<'r>) {
     match log {
         Log::Security => {
             security_process(event, id, data);
             security_account(event, id, data);
             logon(event, data);
         }
-        Log::Sysmon => sysmon(event, id, data),
+        Log::Sysmon => sysmon(raw, event, id, data),
         Log::PowerShell => powershell(event, data),
         Log::Defender => defender(event, data),
-        Log::System | Log::Other => {
+        Log::TaskScheduler => task(event, data),
+        Log::DnsServer => dns_server(event, data),
+        Log::Firewall => firewall(event, data),
+        Log::AppLocker => {
+            if let Some(path) = data.first(&[Slot::FullFilePath, Slot::FilePath]) {
+                file(event, path);
+                executable(event, path);
+            }
+            if let Some(sid) = data.get(Slot::TargetUser) {
+                put(event, field::USER_ID, sid);
+            }
+        }
+        Log::Adfs => adfs(event, id, data),
+        Log::System | Log::Wmi | Log::TerminalServices | Log::Other => {
             if let Some(account) = data.first(&[Slot::User, Slot::Param1]).filter(|account| account.contains('\\')) {
                 account_field(event, account);
+            } else if log == Log::TerminalServices
+                && let Some(account) = data.first(&[Slot::User, Slot::Param1, Slot::UserName])
+            {
+                account_field(event, account);
+                if let Some(domain) = data.get(Slot::Param2) {
+                    put(event, field::USER_DOMAIN, domain);
+                }
+                if let Some(address) = data.get(Slot::Param3)
+                    && !event.has(field::SOURCE_IP)
+                {
+                    ecs::ip_only(event, field::SOURCE_IP, address);
+                }
             }
         }
     }
@@ -66,7 +91,15 @@ fn account_field<'r>(event: &mut Event<'r>, account: &'r str) {
     }
 }
 
-fn sysmon<'r>(event: &mut Event<'r>, id: u32, data: &Data<'r>) {
+fn sysmon<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, id: u32, data: &Data<'r>) {
+    // The event log's own time is when the record was written; Sysmon's is when it happened. It is UTC and says no zone.
+    if let Some((stamp, "")) = data.get(Slot::UtcTime).and_then(time::iso) {
+        let time = time::Stamp { offset: Some(0), ..stamp }.resolve(raw);
+        event.set(field::TIMESTAMP, Value::Time(time));
+    }
+    if let Some(rule) = data.get(Slot::RuleName) {
+        put(event, field::RULE_NAME, rule);
+    }
     if let Some(image) = data.first(&[Slot::Image, Slot::SourceImage]) {
         executable(event, image);
     }
@@ -91,16 +124,219 @@ fn sysmon<'r>(event: &mut Event<'r>, id: u32, data: &Data<'r>) {
     if let Some(path) = data.first(&[Slot::TargetFilename, Slot::ImageLoaded]) {
         file(event, path);
     }
+    if let Some(path) = data.get(Slot::TargetObject) {
+        registry(event, path);
+    }
     if id == 13
         && let Some(details) = data.get(Slot::Details)
     {
         put(event, field::REGISTRY_DATA_STRINGS, details);
+    }
+    if id == 22 {
+        put(event, field::NETWORK_PROTOCOL, "dns");
+        if let Some(results) = data.get(Slot::QueryResults) {
+            dns_results(event, results);
+        }
+    }
+    if matches!(id, 17 | 18)
+        && let Some(name) = data.get(Slot::PipeName)
+    {
+        put(event, field::FILE_NAME, name);
+    }
+    if let Some(guid) = data.first(&[Slot::ParentProcessGuid, Slot::ParentProcessGUID]) {
+        extra(event, "process.parent.entity_id", guid);
+    }
+    if id == 9
+        && let Some(device) = data.get(Slot::Device)
+    {
+        put(event, field::FILE_PATH, device);
     }
     if let Some(account) = data.get(Slot::User) {
         account_field(event, account);
     }
     if let Some(hashes) = data.get(Slot::Hashes) {
         set_hashes(event, id, hashes);
+    }
+    if let Some(line) = data.get(Slot::CommandLine) {
+        arguments(event, field::PROCESS_ARGS, line);
+    }
+}
+
+/// Sets a field of ECS that may have no column of its own.
+fn extra<'r>(event: &mut Event<'r>, name: &'static str, value: &'r str) {
+    if !event.extra().iter().any(|(known, _)| known.prefix.is_empty() && known.key == name) {
+        event.set_named(name, value);
+    }
+}
+
+/// `HKLM\\Software\\…\\Value`: the hive, the key and the value of a registry path.
+fn registry<'r>(event: &mut Event<'r>, path: &'r str) {
+    let (hive, rest) = path.split_once('\\').unwrap_or((path, ""));
+    extra(event, "registry.hive", hive);
+    if !rest.is_empty() {
+        extra(event, "registry.key", rest);
+    }
+    extra(event, "registry.value", text::file_name(path));
+}
+
+/// `type:  5 name;::ffff:192.0.2.1;192.0.2.2;`: names of the chain, then addresses.
+fn dns_results<'r>(event: &mut Event<'r>, results: &'r str) {
+    for answer in results.split(';').take(64) {
+        let answer = answer.trim();
+        let data = match answer.strip_prefix("type:") {
+            Some(rest) => rest.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start(),
+            None => answer,
+        };
+        if ecs::is_nothing(data) {
+            continue;
+        }
+        match ecs::ip(data) {
+            Some(std::net::IpAddr::V6(address)) if let Some(mapped) = address.to_ipv4_mapped() => {
+                let data = data.strip_prefix("::ffff:").unwrap_or(data);
+                event.set(field::DNS_ANSWERS_DATA, data);
+                event.set(field::RELATED_IP, std::net::IpAddr::V4(mapped));
+            }
+            Some(address) => {
+                event.set(field::DNS_ANSWERS_DATA, data);
+                event.set(field::RELATED_IP, address);
+            }
+            None => event.set(field::DNS_ANSWERS_DATA, data),
+        }
+    }
+}
+
+/// The words of a command line by the rules of `CommandLineToArgvW`, as far as quotes go: a quoted word loses its quotes.
+fn arguments<'r>(event: &mut Event<'r>, list: Field, line: &'r str) {
+    if event.has(list) {
+        return;
+    }
+    let mut rest = line.trim();
+    for _ in 0..256 {
+        if rest.is_empty() {
+            return;
+        }
+        let word = match rest.strip_prefix('"') {
+            Some(inside) => {
+                let (word, after) = inside.split_once('"').unwrap_or((inside, ""));
+                rest = after;
+                word
+            }
+            None => {
+                let mut is_quoted = false;
+                let end = rest
+                    .bytes()
+                    .position(|b| {
+                        is_quoted ^= b == b'"';
+                        !is_quoted && matches!(b, b' ' | b'\t')
+                    })
+                    .unwrap_or(rest.len());
+                let (word, after) = rest.split_at(end);
+                rest = after;
+                word
+            }
+        };
+        if !word.is_empty() {
+            event.set(list, word);
+        }
+        rest = rest.trim_start();
+    }
+}
+
+fn task<'r>(event: &mut Event<'r>, data: &Data<'r>) {
+    if let Some(account) = data.first(&[Slot::UserContext, Slot::UserName, Slot::User]) {
+        account_field(event, account);
+    }
+    if let Some(path) = data.first(&[Slot::Path, Slot::ActionName]) {
+        executable(event, path);
+    }
+    if let Some(name) = data.get(Slot::TaskName) {
+        extra(event, "winlog.task_name", name);
+    }
+}
+
+fn dns_server<'r>(event: &mut Event<'r>, data: &Data<'r>) {
+    put(event, field::NETWORK_PROTOCOL, "dns");
+    if let Some(name) = data.first(&[Slot::QNAME, Slot::NAME]) {
+        put(event, field::DNS_QUESTION_NAME, name.trim_end_matches('.'));
+    }
+    if let Some(kind) = data.first(&[Slot::QTYPE, Slot::Type]) {
+        let kind = kind.parse().ok().and_then(crate::windows::dns_type).unwrap_or(kind);
+        put(event, field::DNS_QUESTION_TYPE, kind);
+    }
+    if let Some(code) = data.get(Slot::RCODE) {
+        put(event, field::DNS_RESPONSE_CODE, crate::windows::dns_response(code));
+    }
+    if let Some(address) = data.get(Slot::Source)
+        && !event.has(field::SOURCE_IP)
+    {
+        ecs::ip_only(event, field::SOURCE_IP, address);
+    }
+    if let Some(address) = data.get(Slot::Destination)
+        && !event.has(field::DESTINATION_IP)
+    {
+        ecs::ip_only(event, field::DESTINATION_IP, address);
+    }
+    match data.get(Slot::TCP) {
+        Some("0" | "false") => put(event, field::NETWORK_TRANSPORT, "udp"),
+        Some(_) => put(event, field::NETWORK_TRANSPORT, "tcp"),
+        None => {}
+    }
+}
+
+fn firewall<'r>(event: &mut Event<'r>, data: &Data<'r>) {
+    if let Some(name) = data.get(Slot::RuleName) {
+        put(event, field::RULE_NAME, name);
+    }
+    if let Some(id) = data.get(Slot::RuleId) {
+        put(event, field::RULE_ID, id);
+    }
+    if let Some(path) = data.get(Slot::ModifyingApplication) {
+        executable(event, path);
+    }
+    if let Some(sid) = data.get(Slot::ModifyingUser) {
+        put(event, field::USER_ID, sid);
+    }
+}
+
+/// Audits of AD FS: an instance id, then the values by place; 1200 to 1207 hold an XML of the request.
+fn adfs<'r>(event: &mut Event<'r>, id: u32, data: &Data<'r>) {
+    let unnamed = data.unnamed();
+    for value in unnamed {
+        if let Some(xml) = value.find("<AuditBase").map(|at| &value[at..]) {
+            let inside = |tag: &str| {
+                let open = memchr::memmem::find(xml.as_bytes(), tag.as_bytes())? + tag.len();
+                let rest = xml[open..].strip_prefix('>')?;
+                Some(rest.split('<').next().unwrap_or(rest)).filter(|text| !ecs::is_nothing(text) && *text != "N/A")
+            };
+            if let Some(account) = inside("<UserId") {
+                account_field(event, account);
+            }
+            if let Some(list) = inside("<IpAddress")
+                && !event.has(field::SOURCE_IP)
+            {
+                ecs::ip_only(event, field::SOURCE_IP, list.split(',').next().unwrap_or(list).trim());
+            }
+            if let Some(agent) = inside("<UserAgentString") {
+                put(event, field::USER_AGENT_ORIGINAL, agent);
+            }
+            if let Some(url) = inside("<Endpoint") {
+                put(event, field::URL_PATH, url);
+            }
+            if let Some(reason) = inside("<FailureType").or_else(|| inside("<AuditResult")) {
+                put(event, field::EVENT_REASON, reason);
+            }
+        }
+    }
+    // 411: activity, token type, error, client addresses. 403: activity, address, user agent …
+    let address = match id {
+        411 => unnamed.iter().rev().find(|value| ecs::ip(value.split(',').next().unwrap_or(value).trim()).is_some()).copied(),
+        403 | 410 => unnamed.iter().find(|value| ecs::ip(value).is_some()).copied(),
+        _ => None,
+    };
+    if let Some(address) = address.and_then(|list| list.split(',').next())
+        && !event.has(field::SOURCE_IP)
+    {
+        ecs::ip_only(event, field::SOURCE_IP, address.trim());
     }
 }
 
@@ -154,6 +390,7 @@ fn security_process<'r>(event: &mut Event<'r>, id: u32, data: &Data<'r>) {
     }
     if let Some(line) = data.get(Slot::CommandLine) {
         put(event, field::PROCESS_COMMAND_LINE, line);
+        arguments(event, field::PROCESS_ARGS, line);
     }
     if let Some(name) = data.get(Slot::ObjectName) {
         let field = if id == 4657 || name.starts_with("\\REGISTRY\\") { field::REGISTRY_PATH } else { field::FILE_PATH };
@@ -196,7 +433,10 @@ fn security_account<'r>(event: &mut Event<'r>, id: u32, data: &Data<'r>) {
         }
         return;
     }
-    if let Some(name) = target.or_else(|| data.get(Slot::NewTargetUserName)) {
+    if let Some(name) = data.get(Slot::NewTargetUserName) {
+        extra(event, "user.changes.name", name);
+    }
+    if let Some(name) = target.or_else(|| data.get(Slot::OldTargetUserName)) {
         if !event.has(field::USER_TARGET_NAME) {
             ecs::user(event, field::USER_TARGET_NAME, name);
         }
@@ -275,9 +515,14 @@ fn peers<'r>(event: &mut Event<'r>, data: &Data<'r>) {
         && !event.has(field::SOURCE_IP)
         && address != "LOCAL"
     {
-        ecs::ip_only(event, field::SOURCE_IP, address);
+        // Domain controllers write IPv4 clients as mapped IPv6.
+        ecs::ip_only(event, field::SOURCE_IP, address.strip_prefix("::ffff:").unwrap_or(address));
     }
-    number(event, field::SOURCE_PORT, data.first(&[Slot::SourcePort, Slot::IpPort]).filter(|port| *port != "0"));
+    number(
+        event,
+        field::SOURCE_PORT,
+        data.first(&[Slot::SourcePort, Slot::IpPort, Slot::ClientPort]).filter(|port| *port != "0"),
+    );
     if let Some(name) = data.first(&[Slot::SourceHostname, Slot::WorkstationName, Slot::Workstation, Slot::ClientName]) {
         put(event, field::SOURCE_DOMAIN, name);
     }
@@ -299,6 +544,21 @@ fn peers<'r>(event: &mut Event<'r>, data: &Data<'r>) {
             }
         }
     }
+    if event.has(field::DESTINATION_IP)
+        && let Some(Value::Ip(address)) = event.get(field::SOURCE_IP)
+    {
+        extra(event, "network.type", if address.is_ipv4() { "ipv4" } else { "ipv6" });
+    }
+    match data.get(Slot::Direction) {
+        Some("%%14592") => put(event, field::NETWORK_DIRECTION, "inbound"),
+        Some("%%14593") => put(event, field::NETWORK_DIRECTION, "outbound"),
+        Some(word) if word.eq_ignore_ascii_case("inbound") => put(event, field::NETWORK_DIRECTION, "inbound"),
+        Some(word) if word.eq_ignore_ascii_case("outbound") => put(event, field::NETWORK_DIRECTION, "outbound"),
+        _ => {}
+    }
+    if let Some(name) = data.get(Slot::DestinationPortName) {
+        put(event, field::NETWORK_PROTOCOL, name);
+    }
     match data.get(Slot::Initiated) {
         Some("true") => put(event, field::NETWORK_DIRECTION, "egress"),
         Some("false") => put(event, field::NETWORK_DIRECTION, "ingress"),
@@ -306,17 +566,62 @@ fn peers<'r>(event: &mut Event<'r>, data: &Data<'r>) {
     }
 }
 
-/// Script blocks carry a path; the classic log has `HostApplication=…` inside a text of lines.
+/// Script blocks carry a path; the classic log has lines of `name=value` in its unnamed data, 4103 lines of `name = value`.
 fn powershell<'r>(event: &mut Event<'r>, data: &Data<'r>) {
-    if let Some(path) = data.first(&[Slot::Path, Slot::ScriptName]) {
+    let details = data.first(&[Slot::ContextInfo, Slot::Data]).unwrap_or("");
+    let detail = |name: &str| {
+        details.lines().find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            let value = value.trim();
+            (key.trim().eq_ignore_ascii_case(name) && !value.is_empty()).then_some(value)
+        })
+    };
+    if let Some(path) =
+        data.first(&[Slot::Path, Slot::ScriptName]).or_else(|| detail("ScriptName")).or_else(|| detail("Script Name"))
+    {
         file(event, path);
     }
-    let application = data.get(Slot::HostApplication).or_else(|| {
-        let (_, rest) = data.get(Slot::Data)?.split_once("HostApplication=")?;
-        Some(rest.split(['\r', '\n']).next().unwrap_or(rest).trim())
-    });
-    if let Some(line) = application.filter(|line| !line.is_empty()) {
+    let application =
+        data.get(Slot::HostApplication).or_else(|| detail("HostApplication")).or_else(|| detail("Host Application"));
+    if let Some(line) = application {
         put(event, field::PROCESS_COMMAND_LINE, line);
+        arguments(event, field::PROCESS_ARGS, line);
+        let program = match line.strip_prefix('"') {
+            Some(inside) => inside.split('"').next().unwrap_or(inside),
+            None => program_of(line),
+        };
+        executable_name(event, program);
+    }
+    if let Some(id) = detail("HostId").or_else(|| detail("Host ID")) {
+        put(event, field::PROCESS_ENTITY_ID, id);
+    }
+    if let Some(account) = detail("UserId").or_else(|| detail("User")) {
+        account_field(event, account);
+    }
+    if let Some(account) = detail("Connected User") {
+        let (name, domain) = split_account(account);
+        put(event, field::SOURCE_USER_NAME, name);
+        if let Some(domain) = domain {
+            extra(event, "source.user.domain", domain);
+        }
+    }
+}
+
+/// The program of a line that is not quoted: as far as `.exe` if there is one, else the first word.
+fn program_of(line: &str) -> &str {
+    let exe = line.as_bytes().windows(4).position(|part| part.eq_ignore_ascii_case(b".exe"));
+    match exe {
+        Some(at) => &line[..at + 4],
+        None => line.split(' ').next().unwrap_or(line),
+    }
+}
+
+/// A program by path or by name only.
+fn executable_name<'r>(event: &mut Event<'r>, program: &'r str) {
+    if program.contains('\\') {
+        executable(event, program);
+    } else {
+        put(event, field::PROCESS_NAME, program);
     }
 }
 
@@ -333,5 +638,11 @@ fn defender<'r>(event: &mut Event<'r>, data: &Data<'r>) {
     }
     if let Some(account) = data.first(&[Slot::DetectionUser, Slot::User]) {
         account_field(event, account);
+    }
+    if let Some(id) = data.get(Slot::ThreatID) {
+        put(event, field::RULE_ID, id);
+    }
+    if let Some(category) = data.get(Slot::CategoryName) {
+        put(event, field::RULE_CATEGORY, category);
     }
 }

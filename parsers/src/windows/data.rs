@@ -8,6 +8,7 @@ macro_rules! slots {
     ($($slot:ident),* $(,)?) => {
         /// A data field by its name in the event.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(clippy::upper_case_acronyms)]
         pub enum Slot { $($slot),* }
 
         const NAMES: &[(&str, Slot)] = &[$((stringify!($slot), Slot::$slot)),*];
@@ -97,6 +98,92 @@ slots!(
     TargetImage,
     ScriptName,
     ParentUser,
+    ParentProcessGUID,
+    UtcTime,
+    RuleName,
+    QueryResults,
+    SourceIsIpv6,
+    PipeName,
+    TargetProcessId,
+    Device,
+    NewName,
+    Consumer,
+    Name,
+    Signature,
+    SignatureStatus,
+    Signed,
+    Description,
+    FileVersion,
+    Company,
+    Product,
+    OriginalFileName,
+    Contents,
+    ContextInfo,
+    ScriptBlockText,
+    Payload,
+    UserId,
+    UserName,
+    ClientPort,
+    ObjectType,
+    ObjectValueName,
+    NewValue,
+    OldValue,
+    ServiceType,
+    Direction,
+    PrivilegeList,
+    CallerProcessId,
+    CallerProcessName,
+    ClientProcessId,
+    ProcessPath,
+    TaskInstanceId,
+    ActionName,
+    Param,
+    SessionID,
+    SessionId,
+    SubjectLogonId,
+    TargetLogonId,
+    LogonGuid,
+    Domain,
+    NewTime,
+    ApplicationPath,
+    RuleId,
+    ModifyingUser,
+    ModifyingApplication,
+    LocalAddresses,
+    RemoteAddresses,
+    LocalPorts,
+    RemotePorts,
+    QNAME,
+    QTYPE,
+    Source,
+    Destination,
+    RCODE,
+    TCP,
+    Zone,
+    NAME,
+    Type,
+    FilePath,
+    FullFilePath,
+    FileHash,
+    TargetUser,
+    ThreatID,
+    CategoryName,
+    SeverityName,
+    DetectionTime,
+    SourceName,
+    NewSd,
+    TargetOutboundUserName,
+    TargetOutboundDomainName,
+    FailureCode,
+    ClientIP,
+    ClientMachine,
+    Operation,
+    PossibleCause,
+    ShareLocalPath,
+    AccountDomain,
+    NewUacValue,
+    UserContext,
+    DestinationPortName,
 );
 
 static TABLE: LazyLock<KeyTable<Slot>> = LazyLock::new(|| KeyTable::new(NAMES));
@@ -105,11 +192,17 @@ static TABLE: LazyLock<KeyTable<Slot>> = LazyLock::new(|| KeyTable::new(NAMES));
 #[derive(Clone, Debug)]
 pub struct Data<'r> {
     values: [Option<&'r str>; NAMES.len()],
+    /// Unnamed data in order, as many as the tables use.
+    unnamed: [&'r str; UNNAMED_MAX],
+    unnamed_len: usize,
 }
+
+/// Unnamed values that are remembered.
+const UNNAMED_MAX: usize = 16;
 
 impl Default for Data<'_> {
     fn default() -> Self {
-        Self { values: [None; NAMES.len()] }
+        Self { values: [None; NAMES.len()], unnamed: [""; UNNAMED_MAX], unnamed_len: 0 }
     }
 }
 
@@ -121,6 +214,24 @@ impl<'r> Data<'r> {
         {
             self.values[slot as usize] = Some(value);
         }
+    }
+
+    /// Remembers an unnamed value by its place.
+    pub fn note_unnamed(&mut self, value: &'r str) {
+        if self.unnamed_len < UNNAMED_MAX {
+            self.unnamed[self.unnamed_len] = value;
+            self.unnamed_len += 1;
+        }
+    }
+
+    /// The unnamed values.
+    pub fn unnamed(&self) -> &[&'r str] {
+        &self.unnamed[..self.unnamed_len]
+    }
+
+    /// True when no data field has been met that ECS wants.
+    pub fn is_empty(&self) -> bool {
+        self.unnamed_len == 0 && self.values.iter().all(Option::is_none)
     }
 
     pub fn get(&self, slot: Slot) -> Option<&'r str> {

@@ -41,6 +41,7 @@ pub mod keys;
 pub mod kv;
 pub mod linux;
 pub mod net;
+pub mod objects;
 mod recognise;
 pub mod render;
 pub mod template;
@@ -109,6 +110,25 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::checkpoint::CheckPoint,
     &formats::windows_event::WindowsEvent,
     &formats::winlogbeat::Winlogbeat,
+    &formats::microsoft_365::MICROSOFT_365,
+    &formats::defender_xdr::DEFENDER_HUNTING,
+    &formats::defender_xdr::DEFENDER_ALERT,
+    &formats::crowdstrike::CROWDSTRIKE,
+    &formats::cisco_cloud::CISCO_SECURE_ENDPOINT,
+    &formats::cisco_cloud::CISCO_DUO,
+    &formats::okta::OKTA,
+    &formats::entra::ENTRA,
+    &formats::osquery::OSQUERY,
+    &formats::falco::FALCO,
+    &formats::sentinelone::SENTINELONE,
+    &formats::sentinelone::SENTINELONE_FUNNEL,
+    &formats::sentinelone::SENTINELONE_IDENTITY,
+    &formats::carbon_black::CARBON_BLACK,
+    &formats::sophos_central::SOPHOS_CENTRAL,
+    &formats::bitdefender::BITDEFENDER,
+    &formats::message_trace::MESSAGE_TRACE,
+    &formats::trellix::TRELLIX_EPO_CLOUD,
+    &formats::trellix::TRELLIX_EDR,
     &formats::snare::Snare,
     &formats::iis::Iis,
     &formats::exchange::Exchange,

@@ -206,7 +206,7 @@ fn dns_results<'r>(event: &mut Event<'r>, results: &'r str) {
 }
 
 /// The words of a command line by the rules of `CommandLineToArgvW`, as far as quotes go: a quoted word loses its quotes.
-fn arguments<'r>(event: &mut Event<'r>, list: Field, line: &'r str) {
+pub fn arguments<'r>(event: &mut Event<'r>, list: Field, line: &'r str) {
     if event.has(list) {
         return;
     }

@@ -17,6 +17,7 @@ use event::{Event, RawRecord, Value, field};
 
 use crate::{ecs, json::Leaf, text, time};
 
+pub use aliases::arguments;
 pub use data::{Data, Slot};
 
 pub const EVENT_DATA: &str = "winlog.event_data.";

@@ -2,7 +2,7 @@
 //!
 //! The directory is one that `chieng run` has filled and left (of the lines of `benches/peers/store.py`, say); all that waits in it is
 //! compacted first. Arguments are questions in SQL; without any the ones of the peers are asked. Each is asked once, then
-//! `CHIENG_BENCH_ROUNDS` times (15): the shortest and the median time, the rows of the answer and what was read are shown. Not a
+//! `CHIENG_BENCH_ROUNDS` times (15): the shortest and the median time, the CPU time of one, the rows of the answer and what was read are shown. Not a
 //! test, and not the time that a user sees: there is no server between.
 
 use std::{sync::Arc, time::Instant};
@@ -42,6 +42,14 @@ fn main() {
     runtime.block_on(run(dir.into()));
 }
 
+/// CPU seconds of this process so far.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
 async fn run(dir: std::path::PathBuf) {
     let rounds = std::env::var("CHIENG_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(15_usize);
     let store =
@@ -61,7 +69,7 @@ async fn run(dir: std::path::PathBuf) {
         }
     };
     for (name, sql) in asked {
-        let mut times = Vec::new();
+        let (mut times, used) = (Vec::new(), cpu());
         let mut seen = String::new();
         for _ in 0..=rounds {
             let started = Instant::now();
@@ -71,9 +79,13 @@ async fn run(dir: std::path::PathBuf) {
             times.push(started.elapsed().as_secs_f64() * 1e3);
             seen = format!("{rows} rows; {:?}", answer.stats);
         }
-        let first = times.remove(0);
+        let (first, cpu) = (times.remove(0), (cpu() - used) * 1e3 / (rounds + 1) as f64);
         times.sort_by(f64::total_cmp);
-        println!("{name:10} first {first:7.1}  min {:7.1}  median {:7.1} ms  {seen}", times[0], times[times.len() / 2]);
+        println!(
+            "{name:10} first {first:7.1}  min {:7.1}  median {:7.1} ms  cpu {cpu:6.1} ms  {seen}",
+            times[0],
+            times[times.len() / 2]
+        );
     }
     drop(engine);
     store.close().await.expect("closing");

@@ -24,6 +24,7 @@ use datafusion::{
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
         session_state::SessionStateBuilder,
     },
+    physical_optimizer::optimizer::PhysicalOptimizer,
     physical_plan::{ExecutionPlan, execute_stream},
     prelude::SessionConfig,
     sql::parser::Statement,
@@ -42,6 +43,7 @@ use tokio::{
 
 use crate::{
     amend::Amendments,
+    count::CountInScan,
     dialect,
     error::{Error, ErrorKind, Result},
     export::EXPORTS_MAX,
@@ -493,7 +495,10 @@ fn base_session(limits: &Limits) -> SessionState {
     // What has no value comes last, both ways: nobody sorts by time to see events without one.
     "nulls_last".clone_into(&mut options.sql_parser.default_null_ordering);
     options.sql_parser.enable_ident_normalization = false;
-    functions::register(SessionStateBuilder::new().with_config(config)).build()
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.push(Arc::new(CountInScan));
+    let builder = SessionStateBuilder::new().with_config(config).with_physical_optimizer_rules(rules);
+    functions::register(builder).build()
 }
 
 fn catalog(schema: MemorySchemaProvider) -> Result<Arc<MemoryCatalogProviderList>> {

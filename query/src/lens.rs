@@ -106,6 +106,11 @@ impl Lens {
         self.outputs.iter().any(|output| matches!(output.origin, Origin::ColumnThenResidual(_)))
     }
 
+    /// True when every column comes from the column of its name as it is stored.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.amendments.is_none() && self.outputs.iter().all(|output| matches!(output.origin, Origin::Column(_)))
+    }
+
     /// Turns a batch with (at least) the columns of `reads` into one with the columns of `schema`.
     pub(crate) fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let amended = match &self.amendments {

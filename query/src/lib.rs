@@ -19,6 +19,7 @@
 mod amend;
 mod compare;
 mod complete;
+mod count;
 pub mod dialect;
 pub mod encode;
 mod engine;

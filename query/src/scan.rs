@@ -32,6 +32,7 @@ use event::Micros;
 use store::{HotBatch, Segment, index::Question};
 
 use crate::{
+    count,
     file::MetadataCache,
     lens::{Lens, ResidualNames},
     prune::{keep, prunable, pruning_predicate},
@@ -73,6 +74,8 @@ pub(crate) struct Scan {
     pub dynamic: Vec<(Arc<dyn PhysicalExpr>, Vec<usize>)>,
     /// Rows that are enough for the question, per partition.
     pub limit: Option<usize>,
+    /// The only column's values come out with their counts, in this schema, instead of the rows ([`crate::count`]).
+    pub counted: Option<SchemaRef>,
 }
 
 impl Scan {
@@ -116,7 +119,11 @@ impl Scan {
             let passed = evaluate(&filter, &lens.apply(&batch)?)?;
             batch = filter_record_batch(&batch, &passed)?;
         }
-        Ok(Lens::new(&self.view, &self.projection, &schema, ResidualNames::Any, false).apply(&batch)?)
+        let batch = Lens::new(&self.view, &self.projection, &schema, ResidualNames::Any, false).apply(&batch)?;
+        match &self.counted {
+            Some(schema) => count::ones(&batch, schema),
+            None => Ok(batch),
+        }
     }
 
     /// True when the dynamic filter says that the segment has nothing left to give.
@@ -220,6 +227,22 @@ impl EventsExec {
         Ok(Self { scan, units: units.into(), rounds: Mutex::default(), properties, schema })
     }
 
+    /// The same scan, counting the values of one of its columns; `None` when it stops early.
+    pub(crate) fn counting(&self, column: usize, schema: SchemaRef) -> Option<Arc<dyn ExecutionPlan>> {
+        if self.scan.limit.is_some() || self.scan.counted.is_some() {
+            return None;
+        }
+        let projection = vec![*self.scan.projection.get(column)?];
+        let scan = Scan { projection, counted: Some(schema.clone()), ..self.scan.clone() };
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(schema.clone()),
+            self.properties.partitioning.clone(),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        Some(Arc::new(Self { scan, units: self.units.clone(), rounds: Mutex::default(), properties, schema }))
+    }
+
     /// The queue of a partition: all partitions of one execution share one. A plan may be executed again.
     fn queue(&self, partition: usize) -> Arc<Queue> {
         let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -249,6 +272,9 @@ impl DisplayAs for EventsExec {
         let names: Vec<&str> = self.schema.fields().iter().map(|column| column.name().as_str()).collect();
         let shown = if names.len() > 12 { format!("{} columns", names.len()) } else { names.join(", ") };
         write!(f, "EventsExec: columns=[{shown}]")?;
+        if self.scan.counted.is_some() {
+            write!(f, ", counted by value")?;
+        }
         if let Some(filter) = &self.scan.filter {
             write!(f, ", filter={filter}")?;
         }

@@ -15,8 +15,9 @@ use std::{
 
 use datafusion::{
     arrow::{
-        array::{Array, BooleanArray, BooleanBufferBuilder},
+        array::{Array, BooleanArray, BooleanBufferBuilder, Int64Array},
         buffer::BooleanBuffer,
+        datatypes::{DataType, Schema, SchemaRef},
         error::ArrowError,
         record_batch::RecordBatch,
     },
@@ -35,6 +36,7 @@ use store::line::{
 
 use crate::{
     amend::Amendments,
+    count::Counts,
     lens::Lens,
     lines::LineCondition,
     prune::prunable,
@@ -320,6 +322,9 @@ impl Rows<'_> {
         let reading = self.reading;
         let open = &reading.open;
         let lens = reading.lens(&reading.scan.projection);
+        if let Some(schema) = &reading.scan.counted {
+            return self.counts(&lens, schema, send);
+        }
         let is_put_together = lens.reads.iter().any(|&at| !open.is_plain(open.schema.field(at).name()));
         let mut mask = open.mask(&lens.reads);
         if let (true, Some(layout)) = (is_put_together, open.shaped()) {
@@ -335,6 +340,43 @@ impl Rows<'_> {
             }
         }
         Ok(true)
+    }
+}
+
+impl Rows<'_> {
+    /// Gives the values of the only column with their counts; false when nobody wants more.
+    fn counts(&mut self, lens: &Lens, schema: &SchemaRef, send: &mut dyn FnMut(RecordBatch) -> bool) -> Result<bool> {
+        let open = &self.reading.open;
+        let mut give = |values: RecordBatch, counts: Int64Array| -> Result<bool> {
+            let values = lens.apply(&values)?;
+            Ok(send(RecordBatch::try_new(schema.clone(), vec![values.column(0).clone(), Arc::new(counts)])?))
+        };
+        // Only a column that is stored as it is, and nowhere else, is counted by its codes.
+        let at = match lens.reads[..] {
+            [at] if lens.is_direct() && open.is_plain(open.schema.field(at).name()) => at,
+            _ => {
+                let mask = open.mask(&lens.reads);
+                for batch in self.reader(self.selection.clone(), &open.metadata, mask, self.batch_rows, None)? {
+                    let batch = open.decode(batch?, &lens.reads)?;
+                    let ones = Int64Array::from(vec![1; batch.num_rows()]);
+                    if !give(batch, ones)? {
+                        return Ok(false);
+                    }
+                }
+                return Ok(true);
+            }
+        };
+        let column = Arc::new(Schema::new(vec![open.schema.field(at).clone().with_data_type(DataType::Utf8View)]));
+        let mut give = |(values, counts)| give(RecordBatch::try_new(column.clone(), vec![values])?, counts);
+        let mut counts = Counts::default();
+        for batch in self.reader(self.selection.clone(), &open.coded, open.mask(&[at]), CODED_ROWS, None)? {
+            if let Some(counted) = counts.add(batch?.column(0))?
+                && !give(counted)?
+            {
+                return Ok(false);
+            }
+        }
+        counts.take()?.map_or(Ok(true), give)
     }
 }
 

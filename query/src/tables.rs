@@ -92,6 +92,7 @@ impl TableProvider for Events {
             filter_columns,
             dynamic: vec![],
             limit,
+            counted: None,
         };
         Ok(Arc::new(EventsExec::new(scan, state.config().target_partitions())?))
     }

@@ -36,6 +36,7 @@ impl Val {
             Self::Text(text) => Some(text.clone()),
             Self::Int(number) => Some(number.to_string()),
             Self::Bool(flag) => Some(flag.to_string()),
+            Self::Num(number) => Some(format!("{number:?}")),
             other => panic!("the oracle writes no text of {other:?}"),
         }
     }

@@ -256,6 +256,19 @@ proptest! {
     }
 }
 
+/// Rows whose fractions have twelve digits: partitions add up in any order.
+fn rounded(lines: &[String]) -> Vec<serde_json::Value> {
+    let round = |value: serde_json::Value| match value.as_f64().filter(|_| value.is_f64()) {
+        Some(number) => serde_json::Value::String(format!("{number:.11e}")),
+        None => value,
+    };
+    let row = |line: &String| match serde_json::from_str(line).unwrap() {
+        serde_json::Value::Object(row) => row.into_iter().map(|(name, value)| (name, round(value))).collect(),
+        value => value,
+    };
+    lines.iter().map(row).collect()
+}
+
 /// What an owner gets through any command is what there would be in a province without the other systems.
 #[test]
 fn scope_holds_through_every_command() {
@@ -270,7 +283,7 @@ fn scope_holds_through_every_command() {
                 assert_eq!(sql(&whole), sql(&small), "{text}");
                 let seen = whole.ask_as(&scope, &sql(&whole)).await.unwrap_or_else(|error| panic!("{text}: {error}"));
                 let expected = small.ask_as(&scope, &sql(&small)).await.unwrap();
-                assert_eq!(lines(&seen), lines(&expected), "{role:?}: {text}");
+                assert_eq!(rounded(&lines(&seen)), rounded(&lines(&expected)), "{role:?}: {text}");
             }
         }
     });

@@ -1,0 +1,177 @@
+//! `SELECT column, count(*) … GROUP BY column` from the codes of dictionaries: the counting of facets, `top` and `stats count by`.
+//!
+//! Where the first half of such an aggregation stands directly over the scan of events, the scan counts by itself: each row group
+//! gives its distinct values with their numbers instead of its rows, and the second half adds them up as before. Rows of hot
+//! batches and of columns without dictionary count one each.
+
+use std::sync::Arc;
+
+use datafusion::{
+    arrow::{
+        array::{Array, ArrayRef, AsArray, Int64Array, UInt32Array},
+        compute::{cast, take},
+        datatypes::{DataType, Int32Type, SchemaRef},
+        record_batch::RecordBatch,
+    },
+    common::{
+        Result,
+        config::ConfigOptions,
+        tree_node::{Transformed, TransformedResult as _, TreeNode as _},
+    },
+    physical_expr::expressions::{Column, Literal},
+    physical_optimizer::PhysicalOptimizerRule,
+    physical_plan::{
+        ExecutionPlan,
+        aggregates::{AggregateExec, AggregateMode},
+    },
+};
+
+use crate::scan::EventsExec;
+
+/// Lets the scan count.
+#[derive(Debug)]
+pub(crate) struct CountInScan;
+
+impl PhysicalOptimizerRule for CountInScan {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| {
+            Ok(match counting(&node) {
+                Some(scan) => Transformed::yes(scan),
+                None => Transformed::no(node),
+            })
+        })
+        .data()
+    }
+
+    fn name(&self) -> &'static str {
+        "count_in_scan"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// The scan that does the work of this node too; `None` when it is not the first half of `count(*)` by one text column.
+fn counting(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+    let aggregate = (node.as_ref() as &dyn std::any::Any).downcast_ref::<AggregateExec>()?;
+    let ([(group, _)], [count]) = (aggregate.group_expr().expr(), aggregate.aggr_expr()) else { return None };
+    let is_literal = |value: &Arc<dyn datafusion::physical_expr::PhysicalExpr>| {
+        (value.as_ref() as &dyn std::any::Any).downcast_ref::<Literal>().is_some_and(|literal| !literal.value().is_null())
+    };
+    let is_plain = *aggregate.mode() == AggregateMode::Partial
+        && aggregate.group_expr().is_single()
+        && aggregate.limit_options().is_none()
+        && aggregate.filter_expr().iter().all(Option::is_none)
+        && count.fun().name() == "count"
+        && !count.is_distinct()
+        && count.expressions().iter().all(is_literal);
+    let column = (group.as_ref() as &dyn std::any::Any).downcast_ref::<Column>()?;
+    let mut input = aggregate.input();
+    while input.name() == "CooperativeExec" {
+        input = input.children().into_iter().next()?;
+    }
+    let scan = (input.as_ref() as &dyn std::any::Any).downcast_ref::<EventsExec>()?;
+    let schema = node.schema();
+    let is_text = *schema.field(0).data_type() == DataType::Utf8View && *schema.field(1).data_type() == DataType::Int64;
+    (is_plain && is_text && schema.fields().len() == 2).then(|| scan.counting(column.index(), schema))?
+}
+
+/// Counts of one column's values while the dictionary stays the same.
+#[derive(Default)]
+pub(crate) struct Counts {
+    values: Option<ArrayRef>,
+    counts: Vec<i64>,
+    nulls: i64,
+}
+
+impl Counts {
+    /// Counts the rows of a column; what an earlier dictionary counted comes out, as values and their counts.
+    pub fn add(&mut self, column: &ArrayRef) -> Result<Option<(ArrayRef, Int64Array)>> {
+        let Some(coded) = column.as_dictionary_opt::<Int32Type>() else {
+            let values = cast(column, &DataType::Utf8View)?;
+            let ones = Int64Array::from(vec![1; values.len()]);
+            return Ok(Some((values, ones)));
+        };
+        let is_same = self.values.as_ref().is_some_and(|known| same(known, coded.values()));
+        let before = if is_same { None } else { self.take()? };
+        if !is_same {
+            self.values = Some(coded.values().clone());
+            self.counts = vec![0; coded.values().len()];
+        }
+        let keys = coded.keys();
+        if keys.null_count() == 0 {
+            keys.values().iter().for_each(|key| self.one(*key));
+        } else {
+            keys.iter().for_each(|key| match key {
+                Some(key) => self.one(key),
+                None => self.nulls += 1,
+            });
+        }
+        Ok(before)
+    }
+
+    #[inline]
+    fn one(&mut self, key: i32) {
+        if let Some(count) = self.counts.get_mut(key as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Gives what is counted so far.
+    pub fn take(&mut self) -> Result<Option<(ArrayRef, Int64Array)>> {
+        let Some(values) = self.values.take() else { return Ok(None) };
+        let used: Vec<u32> = (0..self.counts.len()).filter(|at| self.counts[*at] > 0).map(|at| at as u32).collect();
+        let mut counts: Vec<i64> = used.iter().map(|at| self.counts[*at as usize]).collect();
+        let mut at: Vec<Option<u32>> = used.into_iter().map(Some).collect();
+        if self.nulls > 0 {
+            counts.push(std::mem::take(&mut self.nulls));
+            at.push(None);
+        }
+        let values = take(&cast(&values, &DataType::Utf8View)?, &UInt32Array::from(at), None)?;
+        Ok(Some((values, Int64Array::from(counts))))
+    }
+}
+
+fn same(one: &ArrayRef, other: &ArrayRef) -> bool {
+    Arc::ptr_eq(one, other) || one.to_data().ptr_eq(&other.to_data())
+}
+
+/// Rows of one column as the first half of the aggregation gives them: one each.
+pub(crate) fn ones(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let ones = Int64Array::from(vec![1; batch.num_rows()]);
+    Ok(RecordBatch::try_new(schema.clone(), vec![batch.column(0).clone(), Arc::new(ones)])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{DictionaryArray, Int32Array, StringArray, StringViewArray};
+
+    use super::*;
+
+    fn coded(values: &ArrayRef, keys: Vec<Option<i32>>) -> ArrayRef {
+        Arc::new(DictionaryArray::<Int32Type>::new(Int32Array::from(keys), values.clone()))
+    }
+
+    #[test]
+    fn codes_are_counted_until_the_dictionary_changes() {
+        let one: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "never"]));
+        let other: ArrayRef = Arc::new(StringArray::from(vec!["b"]));
+        let mut counts = Counts::default();
+        assert!(counts.add(&coded(&one, vec![Some(0), Some(1), None, Some(0)])).unwrap().is_none());
+        assert!(counts.add(&coded(&one, vec![Some(1), None])).unwrap().is_none());
+        let (values, numbers) = counts.add(&coded(&other, vec![Some(0)])).unwrap().unwrap();
+        assert_eq!(values.as_string_view(), &StringViewArray::from(vec![Some("a"), Some("b"), None]));
+        assert_eq!(numbers.values(), &[2, 2, 2]);
+        let (values, numbers) = counts.take().unwrap().unwrap();
+        assert_eq!((values.as_string_view().value(0), &numbers.values()[..]), ("b", &[1_i64][..]));
+        assert!(counts.take().unwrap().is_none());
+    }
+
+    #[test]
+    fn plain_text_counts_one_each() {
+        let plain: ArrayRef = Arc::new(StringViewArray::from(vec![Some("a"), None, Some("a")]));
+        let (values, numbers) = Counts::default().add(&plain).unwrap().unwrap();
+        assert_eq!((values.len(), &numbers.values()[..]), (3, &[1_i64, 1, 1][..]));
+    }
+}

@@ -42,11 +42,13 @@ pub mod kv;
 pub mod linux;
 pub mod net;
 pub mod objects;
+pub mod phrases;
 mod recognise;
 pub mod render;
 pub mod template;
 pub mod text;
 pub mod time;
+pub mod vendor;
 pub mod web;
 pub mod windows;
 pub mod xml;
@@ -108,6 +110,12 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::cisco_fmc::CiscoFmc,
     &formats::paloalto::PaloAlto,
     &formats::checkpoint::CheckPoint,
+    &formats::sophos_firewall::SophosFirewall,
+    &formats::sophos_utm::SophosUtm,
+    &formats::pfsense::PfSense,
+    &formats::mikrotik::Mikrotik,
+    &formats::huawei::Huawei,
+    &formats::h3c::H3c,
     &formats::windows_event::WindowsEvent,
     &formats::winlogbeat::Winlogbeat,
     &formats::microsoft_365::MICROSOFT_365,

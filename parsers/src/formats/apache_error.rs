@@ -10,7 +10,7 @@ use nom::{
     sequence::delimited,
 };
 
-use crate::{Parser, Sniff, ecs, text, time};
+use crate::{Parser, Sniff, ecs, formats::modsecurity, text, time};
 
 const PREFIX: &str = "apache.error.";
 
@@ -131,6 +131,10 @@ fn message_fields<'r>(event: &mut Event<'r>, text: &'r str, has_port: bool) {
         None => (text, None),
     };
     event.set_present(field::MESSAGE, message);
+    if message.starts_with("ModSecurity: ") {
+        modsecurity::detail(event, message);
+        return;
+    }
     if let Some(referrer) = referrer {
         event.set_present(field::HTTP_REQUEST_REFERRER, referrer);
     }

@@ -12,7 +12,7 @@ use nom::{
     sequence::{delimited, terminated},
 };
 
-use crate::{Parser, Sniff, ecs, time, web};
+use crate::{Parser, Sniff, ecs, formats::modsecurity, time, web};
 
 const PREFIX: &str = "nginx.error.";
 
@@ -56,6 +56,9 @@ impl Parser for NginxError {
             event.set_extra(PREFIX, "connection_id", connection);
         }
         tail(event, message);
+        if message.starts_with("ModSecurity: ") {
+            modsecurity::detail(event, message);
+        }
         Outcome::Parsed
     }
 }

@@ -142,6 +142,13 @@ pub fn listed<'r, const N: usize>(
     count
 }
 
+/// The name at the start of a text when an equals sign follows it: letters, digits, `.`, `-`, `_`, at most 64 bytes.
+pub fn name_before_equals(text: &str) -> Option<&str> {
+    let b = text.as_bytes();
+    let len = b.iter().take(65).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')).count();
+    (len > 0 && len <= 64 && b.get(len) == Some(&b'=')).then(|| &text[..len])
+}
+
 /// Iterates over the pairs of such a list; pieces without `=` are left out.
 #[derive(Clone, Debug)]
 pub struct Listed<'r> {

@@ -365,13 +365,8 @@ fn set_clearpass<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, list: &'r str) {
     let mut rest = list;
     // Values hold commas: a value ends where a comma comes before the next `Name=`.
     while let Some((key, after)) = rest.split_once('=') {
-        let next = memchr::memchr_iter(b',', after.as_bytes()).find(|at| {
-            let word = after[at + 1..].split('=').next().unwrap_or_default();
-            word.len() < after.len() - at - 1
-                && word.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
-                && word.len() <= 64
-                && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-        });
+        let next = memchr::memchr_iter(b',', after.as_bytes())
+            .find(|at| vendor::name_before_equals(&after[at + 1..]).is_some_and(|name| name.as_bytes()[0].is_ascii_alphabetic()));
         let (value, tail) = next.map_or((after, ""), |at| (&after[..at], &after[at + 1..]));
         if !value.is_empty() {
             vendor::word(raw, event, PREFIX, key.trim(), value, &KEYS, &mut notes);

@@ -141,6 +141,10 @@ fn head(text: &str) -> Option<Head<'_>> {
     let text = text.strip_prefix('"').unwrap_or(text);
     let b = text.as_bytes();
     let near = &b[..b.len().min(200)];
+    // The application firewall's CEF, whatever carries it, is read as CEF.
+    if memchr::memmem::find(&b[..b.len().min(260)], b"CEF:").is_some() {
+        return None;
+    }
     let engine = memchr::memmem::find(near, b"-PPE-");
     let (before, after) = match engine {
         Some(at) => {

@@ -128,10 +128,8 @@ impl Parser for Forcepoint {
 fn pairs<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, notes: &mut Notes<'r, { note::COUNT }>) {
     let mut rest = text;
     while let Some((key, after)) = rest.split_once('=') {
-        let next = memchr::memchr_iter(b' ', after.as_bytes()).find(|at| {
-            let word = after[at + 1..].split('=').next().unwrap_or_default();
-            word.len() < after.len() - at - 1 && !word.is_empty() && WEB_WORDS.contains(&word)
-        });
+        let next = memchr::memchr_iter(b' ', after.as_bytes())
+            .find(|at| vendor::name_before_equals(&after[at + 1..]).is_some_and(|name| WEB_WORDS.contains(&name)));
         let (value, tail) = next.map_or((after, ""), |at| (&after[..at], &after[at + 1..]));
         let value = value.trim();
         if !value.is_empty() && value != "-" {

@@ -194,10 +194,8 @@ fn pairs<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, notes: &m
 fn dashed<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, list: &'r str, notes: &mut Notes<'r, { note::COUNT }>) {
     let mut rest = list;
     while let Some((key, after)) = rest.split_once('=') {
-        let next = after.match_indices('-').map(|(at, _)| at).find(|at| {
-            let word = after[at + 1..].split('=').next().unwrap_or_default();
-            word.len() < after.len() - at - 1 && !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        });
+        let next = memchr::memchr_iter(b'-', after.as_bytes())
+            .find(|at| vendor::name_before_equals(&after[at + 1..]).is_some_and(|name| !name.contains(['-', '.'])));
         let (value, tail) = next.map_or((after, ""), |at| (&after[..at], &after[at + 1..]));
         let value = value.trim();
         if !value.is_empty() && value != "**" {

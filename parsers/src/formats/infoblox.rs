@@ -54,8 +54,11 @@ impl Parser for Infoblox {
 fn audit(raw: RawRecord<'_>) -> Option<(time::Stamp, &str, &str)> {
     let (stamp, rest) = time::iso(raw.text())?;
     let (user, rest) = rest.trim_start().strip_prefix('[')?.split_once("]: ")?;
-    (!user.is_empty() && user.len() <= 256 && rest.as_bytes().first().is_some_and(u8::is_ascii_uppercase))
-        .then_some((stamp, user, rest))
+    (!user.is_empty()
+        && user.len() <= 256
+        && !user.contains(['[', ' '])
+        && rest.as_bytes().first().is_some_and(u8::is_ascii_uppercase))
+    .then_some((stamp, user, rest))
 }
 
 fn set_audit<'r>(event: &mut Event<'r>, text: &'r str) {

@@ -169,7 +169,12 @@ fn pairs<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, notes: &m
         let mut from = 0;
         while let Some((at, behind)) = comma(&after[from..]) {
             let (at, behind) = (from + at, from + behind);
-            if colon(&after[behind..]).is_some_and(|(name, _)| name.len() <= NAME_BYTES_MAX && means(name).is_some()) {
+            let ahead = after[behind..]
+                .char_indices()
+                .take(NAME_BYTES_MAX)
+                .last()
+                .map_or("", |(len, c)| &after[behind..behind + len + c.len_utf8()]);
+            if colon(ahead).is_some_and(|(name, _)| means(name).is_some()) {
                 (end, next) = (at, behind);
                 break;
             }

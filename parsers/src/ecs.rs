@@ -21,7 +21,8 @@ pub fn failure(event: &mut Event<'_>) {
     event.set(field::EVENT_OUTCOME, "failure");
 }
 
-/// Reads an address: brackets and a zone (`fe80::1%eth0`) are taken off.
+/// Reads an address: brackets and a zone (`fe80::1%eth0`) are taken off; an IPv4 address in IPv6 clothes (`::ffff:192.0.2.1`)
+/// becomes IPv4, so that one peer has one address.
 pub fn ip(text: &str) -> Option<IpAddr> {
     let first = *text.as_bytes().first()?;
     if !(first.is_ascii_hexdigit() || first == b':' || first == b'[') {
@@ -32,7 +33,7 @@ pub fn ip(text: &str) -> Option<IpAddr> {
         Some((address, _)) if address.contains(':') => address,
         _ => text,
     };
-    text.parse().ok()
+    text.parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
 /// Sets an address: an IP goes to `ip_field` and `related.ip`, a name to `name_field` and `related.hosts`.

@@ -33,6 +33,11 @@ impl<'r> Pair<'r> {
         }
     }
 
+    /// True when the value stands in quotes.
+    pub fn is_quoted(self) -> bool {
+        self.quote.is_some()
+    }
+
     /// The value without quotes, escapes left in.
     pub fn raw(self) -> &'r str {
         self.value

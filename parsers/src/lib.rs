@@ -33,6 +33,7 @@
 pub mod csv;
 pub mod ecs;
 pub mod envelope;
+pub mod facts;
 pub mod flows;
 pub mod formats;
 pub mod fuzzing;
@@ -46,6 +47,10 @@ pub mod phrases;
 mod recognise;
 pub mod render;
 pub mod template;
+pub mod pattern;
+mod recognise;
+pub mod render;
+pub mod stamps;
 pub mod text;
 pub mod time;
 pub mod vendor;
@@ -176,7 +181,24 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::cron::Cron,
     &formats::shadow::Shadow,
     &formats::pam::Pam,
+    &formats::postgresql::PostgreSql,
+    &formats::mysql::MySql,
+    &formats::redis::Redis,
+    &formats::mongodb::MongoDb,
+    &formats::mssql::MsSql,
+    &formats::oracle_audit::OracleAudit,
+    &formats::haproxy::HaProxy,
+    &formats::squid::Squid,
+    &formats::netfilter::Netfilter,
+    &formats::auditd::Auditd,
+    &formats::bind::BIND,
+    &formats::unbound::UNBOUND,
+    &formats::dnsmasq::DNSMASQ,
+    &formats::dhcpd::DHCPD,
+    &formats::openvpn::OPENVPN,
+    &formats::strongswan::STRONGSWAN,
     &formats::keyvalue::KeyValue,
+    &formats::applog::AppLog,
     &formats::syslog::Syslog,
 ];
 

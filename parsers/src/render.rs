@@ -61,7 +61,7 @@ pub fn time(micros: Micros) -> String {
         .map_or_else(|| micros.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
-fn value_text(value: Value<'_>) -> String {
+pub(crate) fn value_text(value: Value<'_>) -> String {
     let mut out = String::new();
     match value {
         Value::Str(text) => push_string(&mut out, text),

@@ -9,8 +9,8 @@ use event::{Micros, RawRecord};
 
 use crate::zone;
 
-const SECOND: i64 = 1_000_000;
-const DAY: i64 = 86_400 * SECOND;
+pub(crate) const SECOND: i64 = 1_000_000;
+pub(crate) const DAY: i64 = 86_400 * SECOND;
 
 /// A time stamp as a line states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +175,7 @@ pub fn any(text: &str, raw: RawRecord<'_>) -> Option<Micros> {
         .or_else(|| whole(ctime(text)))
 }
 
-fn infer_year(month: u32, day: u32, time: i64, raw: RawRecord<'_>) -> Option<Micros> {
+pub(crate) fn infer_year(month: u32, day: u32, time: i64, raw: RawRecord<'_>) -> Option<Micros> {
     let this_year = year_of(raw.received());
     // Eight years back: the longest way to a 29 February.
     (0..=9).filter_map(|back| Some(days(this_year + 1 - back, month, day)? * DAY + time)).find(|civil| {
@@ -185,7 +185,7 @@ fn infer_year(month: u32, day: u32, time: i64, raw: RawRecord<'_>) -> Option<Mic
 }
 
 /// Reads `HH:MM:SS[.fraction]` (also `,` for the dot) as micros of the day.
-fn clock(text: &str) -> Option<(i64, &str)> {
+pub(crate) fn clock(text: &str) -> Option<(i64, &str)> {
     let b = text.as_bytes();
     if b.len() < 8 || b[2] != b':' || b[5] != b':' {
         return None;
@@ -230,7 +230,7 @@ fn fraction_micros(digits: &str) -> Option<i64> {
 }
 
 /// Reads `Z`, `+07:00`, `+0700`, `+07`, ` +0700`, ` UTC`; nothing of it is no error.
-fn zone_suffix(text: &str) -> (Option<i32>, &str) {
+pub(crate) fn zone_suffix(text: &str) -> (Option<i32>, &str) {
     if let Some(rest) = text.strip_prefix(['Z', 'z']) {
         return (Some(0), rest);
     }
@@ -282,7 +282,7 @@ fn named_zone_suffix(text: &str) -> (Option<i32>, &str) {
 }
 
 /// Month number of an English three-letter name; any case.
-fn month(b: &[u8]) -> Option<u32> {
+pub(crate) fn month(b: &[u8]) -> Option<u32> {
     let b = b.get(..3)?;
     let key = u32::from(b[0] | 0x20) << 16 | u32::from(b[1] | 0x20) << 8 | u32::from(b[2] | 0x20);
     const fn key_of(name: &[u8; 3]) -> u32 {
@@ -305,17 +305,17 @@ fn month(b: &[u8]) -> Option<u32> {
     KEYS.iter().position(|k| *k == key).map(|at| at as u32 + 1)
 }
 
-fn digits2(b: &[u8]) -> Option<u32> {
+pub(crate) fn digits2(b: &[u8]) -> Option<u32> {
     let (a, b) = (b.first()?.wrapping_sub(b'0'), b.get(1)?.wrapping_sub(b'0'));
     (a < 10 && b < 10).then_some(u32::from(a) * 10 + u32::from(b))
 }
 
-fn digits4(b: &[u8]) -> Option<u32> {
+pub(crate) fn digits4(b: &[u8]) -> Option<u32> {
     Some(digits2(b)? * 100 + digits2(b.get(2..)?)?)
 }
 
 /// Reads a number of at most `width` digits, at least one.
-fn number(text: &str, width: usize) -> Option<(u32, &str)> {
+pub(crate) fn number(text: &str, width: usize) -> Option<(u32, &str)> {
     let len = text.bytes().take(width).take_while(u8::is_ascii_digit).count();
     Some((text.get(..len)?.parse().ok()?, text.get(len..)?))
 }

@@ -1,8 +1,9 @@
-//! A message of which only the envelope is understood: it is kept whole, with host, program and severity.
+//! A message of which only the envelope is understood: it is kept whole, with host, program and severity, and with the peer and
+//! the account that its sentence names.
 
 use event::{Event, Outcome, RawRecord, field};
 
-use crate::{Parser, Sniff};
+use crate::{Parser, Sniff, facts};
 
 pub struct Syslog;
 
@@ -21,6 +22,7 @@ impl Parser for Syslog {
         event.set(field::EVENT_KIND, "event");
         if !raw.text().is_empty() {
             event.set(field::MESSAGE, raw.text());
+            facts::read(event, raw.text());
         }
         Outcome::Parsed
     }

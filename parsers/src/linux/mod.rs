@@ -1,5 +1,6 @@
 //! What the Linux programs' parsers share: PAM messages, quoted names, sessions.
 
+pub mod daemon;
 pub mod pam;
 
 use event::{Event, RawRecord, field};
@@ -11,8 +12,23 @@ pub fn begin<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, dataset: &'static st
     event.set_dataset(dataset);
     event.set(field::EVENT_KIND, "event");
     let message = raw.text().trim_start_matches(' ');
+    // Solaris and illumos: `[ID 800047 auth.info] …`.
+    let message = match message.strip_prefix("[ID ").and_then(|rest| rest.split_once("] ")) {
+        Some((id, message)) if id.len() <= 40 => message,
+        _ => message,
+    };
     event.set_present(field::MESSAGE, message);
     message
+}
+
+/// Names the software that wrote a message, and the process where the envelope did not.
+pub fn software(event: &mut Event<'_>, vendor: &'static str, product: &'static str, process: &'static str) {
+    event.set(field::OBSERVER_VENDOR, vendor);
+    event.set(field::OBSERVER_PRODUCT, product);
+    event.set(field::OBSERVER_TYPE, "server");
+    if !event.has(field::PROCESS_NAME) {
+        event.set(field::PROCESS_NAME, process);
+    }
 }
 
 /// Sniffs by the heads of messages: sure enough even without a program name.

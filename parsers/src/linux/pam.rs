@@ -30,7 +30,7 @@ pub fn is_message(text: &str) -> bool {
 pub fn read<'r>(event: &mut Event<'r>, text: &'r str) -> bool {
     if let Some(message) = head(text) {
         event.set(field::EVENT_PROVIDER, message.module);
-        event.set(field::SERVICE_NAME, message.service);
+        event.set_present(field::SERVICE_NAME, message.service);
         body(event, message.kind, message.text);
         return true;
     }
@@ -45,6 +45,9 @@ pub fn read<'r>(event: &mut Event<'r>, text: &'r str) -> bool {
 
 fn head(text: &str) -> Option<Message<'_>> {
     let text = text.strip_prefix("error: PAM: ").unwrap_or(text);
+    if let Some(rest) = text.strip_prefix("(pam_unix) ").or_else(|| text.strip_prefix("pam_unix: ")) {
+        return Some(Message { module: "pam_unix", service: "", kind: "", text: rest.trim_end() });
+    }
     if !text.starts_with("pam_") {
         return None;
     }
@@ -59,8 +62,7 @@ fn body<'r>(event: &mut Event<'r>, kind: &'r str, text: &'r str) {
     if let Some(rest) = text.strip_prefix("session opened for user ") {
         let (user, by) = rest.split_once(" by ").unwrap_or((rest, ""));
         act(event, "session_opened", &["session"], &["start"], Some("success"));
-        account(event, field::USER_NAME, field::USER_ID, user);
-        by_whom(event, by);
+        opened(event, user, by);
     } else if let Some(user) = text.strip_prefix("session closed for user ") {
         act(event, "session_closed", &["session"], &["end"], Some("success"));
         account(event, field::USER_NAME, field::USER_ID, user);
@@ -110,27 +112,46 @@ fn other<'r>(event: &mut Event<'r>, kind: &'r str, text: &'r str) {
 }
 
 /// `logname= uid=0 euid=0 tty=ssh ruser= rhost=203.0.113.7  user=root`: keys without a value are common, blanks double.
+///
+/// `ruser` and `user` are the attacker's text and may hold ` rhost=…`: the host is the last one before the user, and the
+/// remote user all that stands between.
 fn details<'r>(event: &mut Event<'r>, text: &'r str) {
-    // `user=` comes last and may hold blanks: the name is the attacker's.
-    let (pairs, user) = match text.rsplit_once(" user=") {
-        Some((pairs, user)) => (pairs, Some(user)),
-        None => (text, None),
-    };
+    let (before, host) = text.rsplit_once("rhost=").unwrap_or((text, ""));
+    let (host, after) = text::word(host);
+    let user = after.trim_start().strip_prefix("user=").map_or("", str::trim);
+    let (pairs, remote_user) = before.split_once(" ruser=").unwrap_or((before, ""));
+    let remote_user = remote_user.trim();
     for pair in Pairs::new(pairs, Separator::Blank) {
         let value = pair.raw();
         match pair.key {
-            "rhost" => ecs::source(event, value),
             "tty" => event.set_present(field::PROCESS_TTY_NAME, value),
-            "ruser" => event.set_present(field::SOURCE_USER_NAME, value),
             "uid" => event.set_extra("pam.", "uid", value),
             "euid" => event.set_extra("pam.", "euid", value),
             "logname" if !value.is_empty() => event.set_extra("pam.", "logname", value),
             _ => {}
         }
     }
-    if let Some(user) = user {
-        ecs::user(event, field::USER_NAME, user.trim_end());
+    ecs::source(event, host);
+    if !remote_user.is_empty() {
+        event.set(field::SOURCE_USER_NAME, remote_user);
     }
+    // Services without accounts of their own name the login only here.
+    ecs::user(event, field::USER_NAME, if user.is_empty() { remote_user } else { user });
+}
+
+/// Who became whom. A session that a daemon opens (`by (uid=0)`) is its user's own.
+fn opened<'r>(event: &mut Event<'r>, user: &'r str, by: &'r str) {
+    let (by_name, by_id) = name_and_id(by);
+    if by_name.is_empty() {
+        account(event, field::USER_NAME, field::USER_ID, user);
+        ecs::user(event, field::USER_EFFECTIVE_NAME, name_and_id(user).0);
+        if let Some(id) = by_id {
+            event.set_extra("pam.by.", "uid", id);
+        }
+        return;
+    }
+    account(event, field::USER_NAME, field::USER_ID, by);
+    account(event, field::USER_EFFECTIVE_NAME, field::USER_EFFECTIVE_ID, user);
 }
 
 fn account<'r>(event: &mut Event<'r>, name_field: Field, id_field: Field, text: &'r str) {
@@ -138,17 +159,5 @@ fn account<'r>(event: &mut Event<'r>, name_field: Field, id_field: Field, text: 
     ecs::user(event, name_field, name);
     if let Some(id) = id {
         event.set(id_field, id);
-    }
-}
-
-/// `by root(uid=0)`, `by (uid=0)`, `by an`.
-fn by_whom<'r>(event: &mut Event<'r>, by: &'r str) {
-    let (name, id) = name_and_id(by);
-    if !name.is_empty() {
-        event.set_extra("pam.by.", "name", name);
-        event.set(field::RELATED_USER, name);
-    }
-    if let Some(id) = id {
-        event.set_extra("pam.by.", "uid", id);
     }
 }

@@ -1,0 +1,150 @@
+//! Record types of the audit system: what each says happened, and the numbers under which the kernel prints them.
+//!
+//! Reference: `linux/audit.h` (type numbers), "Audit Record Types" of the audit documentation.
+
+use std::sync::LazyLock;
+
+use crate::keys::KeyTable;
+
+#[derive(Clone, Copy)]
+pub struct Meaning {
+    pub action: &'static str,
+    pub categories: &'static str,
+    pub types: &'static str,
+}
+
+const fn means(action: &'static str, categories: &'static str, types: &'static str) -> Meaning {
+    Meaning { action, categories, types }
+}
+
+/// The type of a record that carries a number (`type=1400`).
+pub fn numbered(kind: &str) -> Option<&'static str> {
+    let number = kind.strip_prefix("UNKNOWN[").and_then(|rest| rest.strip_suffix(']')).unwrap_or(kind).parse::<u16>().ok()?;
+    NUMBERS.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+}
+
+const NUMBERS: &[(u16, &str)] = &[
+    (1006, "login"),
+    (1100, "user_auth"),
+    (1101, "user_acct"),
+    (1102, "user_mgmt"),
+    (1103, "cred_acq"),
+    (1104, "cred_disp"),
+    (1105, "user_start"),
+    (1106, "user_end"),
+    (1107, "user_avc"),
+    (1108, "user_chauthtok"),
+    (1109, "user_err"),
+    (1110, "cred_refr"),
+    (1112, "user_login"),
+    (1113, "user_logout"),
+    (1114, "add_user"),
+    (1115, "del_user"),
+    (1116, "add_group"),
+    (1117, "del_group"),
+    (1123, "user_cmd"),
+    (1127, "system_boot"),
+    (1128, "system_shutdown"),
+    (1130, "service_start"),
+    (1131, "service_stop"),
+    (1300, "syscall"),
+    (1302, "path"),
+    (1305, "config_change"),
+    (1306, "sockaddr"),
+    (1307, "cwd"),
+    (1309, "execve"),
+    (1319, "tty"),
+    (1325, "netfilter_cfg"),
+    (1326, "seccomp"),
+    (1327, "proctitle"),
+    (1329, "feature_change"),
+    (1334, "bpf"),
+    (1400, "avc"),
+    (1403, "mac_policy_load"),
+    (1404, "mac_status"),
+    (1405, "mac_config_change"),
+    (1700, "anom_promiscuous"),
+    (1701, "anom_abend"),
+    (2100, "anom_login_failures"),
+];
+
+pub static MEANINGS: LazyLock<KeyTable<Meaning>> = LazyLock::new(|| {
+    KeyTable::new(&[
+        ("syscall", means("syscall", "process", "info")),
+        ("execve", means("execve", "process", "start")),
+        ("user_auth", means("authenticated", "authentication", "info")),
+        ("user_acct", means("was-authorized", "authentication", "info")),
+        ("user_login", means("logged-in", "authentication", "start")),
+        ("user_logout", means("logged-out", "authentication", "end")),
+        ("user_start", means("started-session", "session", "start")),
+        ("user_end", means("ended-session", "session", "end")),
+        ("user_err", means("error", "authentication", "info")),
+        ("user_cmd", means("ran-command", "process", "start")),
+        ("user_tty", means("typed", "process", "info")),
+        ("tty", means("typed", "process", "info")),
+        ("user_avc", means("access-permission", "", "info")),
+        ("user_selinux_err", means("access-error", "", "error")),
+        ("user_role_change", means("assigned-user-role-to", "iam", "change user")),
+        ("role_assign", means("assigned-user-role-to", "iam", "change user")),
+        ("role_remove", means("removed-user-role-from", "iam", "change user")),
+        ("role_modify", means("modified-role", "iam", "change user")),
+        ("user_chauthtok", means("changed-password", "iam", "change user")),
+        ("chuser_id", means("changed-user-id", "iam", "change user")),
+        ("chgrp_id", means("changed-group", "iam", "change group")),
+        ("user_mgmt", means("modified-user-account", "iam", "change user")),
+        ("grp_mgmt", means("modified-group-account", "iam", "change group")),
+        ("grp_chauthtok", means("changed-group-password", "iam", "change group")),
+        ("acct_lock", means("locked-account", "iam", "change user")),
+        ("acct_unlock", means("unlocked-account", "iam", "change user")),
+        ("usys_config", means("changed-configuration", "configuration", "change")),
+        ("add_user", means("added-user-account", "iam", "creation user")),
+        ("del_user", means("deleted-user-account", "iam", "deletion user")),
+        ("add_group", means("added-group-account-to", "iam", "creation group")),
+        ("del_group", means("deleted-group-account-from", "iam", "deletion group")),
+        ("cred_acq", means("acquired-credentials", "authentication", "info")),
+        ("cred_disp", means("disposed-credentials", "authentication", "info")),
+        ("cred_refr", means("refreshed-credentials", "authentication", "info")),
+        ("login", means("changed-login-id-to", "authentication", "start")),
+        ("crypto_key_user", means("negotiated-crypto-key", "process", "info")),
+        ("crypto_session", means("started-crypto-session", "process", "info")),
+        ("crypto_login", means("crypto-officer-logged-in", "authentication", "start")),
+        ("service_start", means("started-service", "process", "start")),
+        ("service_stop", means("stopped-service", "process", "stop")),
+        ("system_boot", means("booted-system", "host", "info")),
+        ("system_shutdown", means("shutdown-system", "host", "info")),
+        ("system_runlevel", means("changed-to-runlevel", "host", "change")),
+        ("daemon_start", means("started-audit", "process", "start")),
+        ("daemon_end", means("shutdown-audit", "process", "stop")),
+        ("daemon_abort", means("aborted-auditd-startup", "process", "stop")),
+        ("daemon_config", means("changed-auditd-configuration", "configuration process", "change")),
+        ("daemon_rotate", means("rotated-audit-logs", "process", "change")),
+        ("daemon_accept", means("remote-audit-connected", "network", "connection start")),
+        ("daemon_close", means("remote-audit-disconnected", "network", "connection end")),
+        ("config_change", means("changed-audit-configuration", "configuration process", "change")),
+        ("feature_change", means("changed-audit-feature", "configuration", "change")),
+        ("netfilter_cfg", means("loaded-firewall-rule-to", "configuration", "change")),
+        ("seccomp", means("violated-seccomp-policy", "process", "denied")),
+        ("apparmor_denied", means("violated-apparmor-policy", "process", "denied")),
+        ("mac_policy_load", means("loaded-selinux-policy", "configuration", "change")),
+        ("mac_status", means("changed-selinux-enforcement", "configuration", "change")),
+        ("mac_config_change", means("changed-selinux-boolean", "configuration", "change")),
+        ("anom_abend", means("crashed-program", "process", "end")),
+        ("anom_promiscuous", means("changed-promiscuous-mode-on-device", "configuration", "change")),
+        ("anom_login_failures", means("failed-log-in-too-many-times-to", "authentication", "denied")),
+        ("anom_login_time", means("attempted-log-in-during-unusual-hour-to", "authentication", "denied")),
+        ("anom_login_sessions", means("opened-too-many-sessions-to", "authentication", "denied")),
+        ("anom_login_location", means("attempted-log-in-from-unusual-place-to", "authentication", "denied")),
+        ("anom_login_acct", means("used-suspicious-account", "authentication", "denied")),
+        ("anom_root_trans", means("user-became-root", "authentication", "info")),
+        ("anom_exec", means("attempted-execution-of-forbidden-program", "process", "denied")),
+        ("anom_mod_acct", means("modified-account-suspiciously", "iam", "change user")),
+        ("anom_link", means("used-suspicious-link", "file", "info")),
+        ("resp_acct_lock", means("locked-account", "iam", "change user")),
+        ("virt_control", means("issued-vm-control", "host", "change")),
+        ("virt_create", means("created-vm-image", "host", "creation")),
+        ("virt_destroy", means("deleted-vm-image", "host", "deletion")),
+        ("kern_module", means("loaded-kernel-module", "driver", "start")),
+        ("time_injoffset", means("injected-time-offset", "configuration", "change")),
+        ("time_adjntpval", means("adjusted-time", "configuration", "change")),
+    ])
+});

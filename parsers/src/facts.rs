@@ -215,6 +215,13 @@ pub fn user(message: &str) -> Option<&str> {
             return Some(name);
         }
     }
+    if let Some((_, rest)) = message
+        .split_once("ogin failed for ")
+        .or_else(|| message.split_once("ogin for "))
+        .or_else(|| message.split_once("attempt for "))
+    {
+        return plain(text::word(rest).0);
+    }
     for head in ["for user ", "for invalid user ", "by user ", "of user "] {
         if let Some(at) = message.find(head) {
             return plain(text::word(&message[at + head.len()..]).0);

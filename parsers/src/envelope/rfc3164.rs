@@ -73,8 +73,10 @@ fn looks_like_file(after: &str) -> bool {
     }
     let (host, rest) = text::word(trimmed);
     let rest = rest.trim_start_matches([' ', ':']);
+    // `an/192.0.2.7:51000 AUTH: …` is a daemon's own line about a peer, `… UTC LOG: …` a database's.
+    let is_machine = is_host(host) && !(host.contains('/') && host.contains(':')) && crate::stamps::abbreviation(after).is_none();
     is_payload(trimmed)
-        || is_host(host)
+        || is_machine
             && (is_payload(rest)
                 || tag(skip_selector(rest)).is_some()
                 || rest.starts_with("last message repeated ")

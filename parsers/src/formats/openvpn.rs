@@ -56,7 +56,12 @@ fn is_sure(message: &str) -> bool {
                     && (rest.contains("] Peer Connection Initiated") || rest.contains("] Inactivity timeout"))
         }
         None => {
-            const OWN: [&str; 14] = [
+            const OWN: [&str; 19] = [
+                "SENT CONTROL [",
+                "net_addr_ptp_v4_add: ",
+                "net_route_v4_best_gw ",
+                "ldap_bind with ",
+                "Incorrect password supplied for LDAP DN ",
                 "TLS Error: ",
                 "TLS Auth Error: ",
                 "MULTI: ",
@@ -177,6 +182,15 @@ static MESSAGES: LazyLock<Table> = LazyLock::new(|| {
             ),
             ("SIGTERM[{}] received, client-instance exiting", "vpn_disconnected", "network session", "connection end", "success"),
             ("SIGUSR1[{}] received, client-instance restarting", "vpn_disconnected", "network session", "connection end", ""),
+            ("net_iface_mtu_set: mtu {.mtu} for {observer.ingress.interface.name}", "vpn_interface", NET, "info", ""),
+            (
+                "net_addr_ptp_v4_add: {observer.ip} peer {.peer} dev {observer.ingress.interface.name}",
+                "vpn_interface",
+                NET,
+                "info",
+                "",
+            ),
+            ("net_iface_up: set {observer.ingress.interface.name} up", "vpn_interface", NET, "info", ""),
             ("Initialization Sequence Completed", "vpn_started", "process", "start", "success"),
             ("IFCONFIG POOL IPv4: base={client.ip} size={.size}", "vpn_pool", NET, "info", ""),
             (

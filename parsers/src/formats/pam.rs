@@ -15,7 +15,7 @@ impl Parser for Pam {
     }
 
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
-        Sniff::yes_if(pam::is_message(raw.text()))
+        Sniff::yes_if(pam::is_message(raw.text()) && !pam::is_of(raw.text().trim_start_matches(' '), "sshd"))
     }
 
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {

@@ -25,6 +25,11 @@ pub fn is_message(text: &str) -> bool {
     head(text).is_some()
 }
 
+/// True when a PAM message names this service, which reads it then.
+pub fn is_of(text: &str, service: &str) -> bool {
+    head(text).is_some_and(|message| message.service == service)
+}
+
 /// Reads a PAM message into the event; false when the text is none. Also takes the bare texts of old releases, whose module
 /// stood in the tag (`sshd(pam_unix)[812]: session opened for user …`).
 pub fn read<'r>(event: &mut Event<'r>, text: &'r str) -> bool {

@@ -202,7 +202,7 @@ fn set<'r>(event: &mut Event<'r>, record: &mut Record<'r>, key: &'r str, value: 
             if key == "a0" {
                 event.set(field::PROCESS_EXECUTABLE, value);
             }
-            // ECS has a list here; the catalogue keeps the command line, the list stays beside it.
+            event.set(field::PROCESS_ARGS, value);
             event.set_extra("auditd.execve.", key, value);
             return;
         }

@@ -52,6 +52,9 @@ impl Parser for Sshd {
             "maximum authentication attempts exceeded for ",
             "PAM: ",
         ];
+        if pam::is_of(text, "sshd") {
+            return Sniff::Yes;
+        }
         Sniff::yes_if(HEADS.iter().any(|head| text.starts_with(head)) && MESSAGES.knows(strip_phase(text)))
     }
 

@@ -41,7 +41,7 @@ fn bare<'t>(text: &'t str, raw: RawRecord<'_>) -> Option<(Micros, &'t str)> {
             }
             return Some((stamp.resolve(raw), rest));
         }
-        if let Some((stamp, rest)) = short(text, raw) {
+        if let Some((stamp, rest)) = short(text, raw).or_else(|| odd(text)) {
             return Some((stamp.resolve(raw), rest));
         }
         return epoch(text);
@@ -49,7 +49,9 @@ fn bare<'t>(text: &'t str, raw: RawRecord<'_>) -> Option<(Micros, &'t str)> {
     if !first.is_ascii_alphabetic() {
         return None;
     }
-    if let Some((stamp, rest)) = time::ctime(text).or_else(|| julian(text)).or_else(|| time::bsd(text, raw)) {
+    if let Some((stamp, rest)) =
+        time::ctime(text).or_else(|| julian(text)).or_else(|| dashed(text)).or_else(|| time::bsd(text, raw))
+    {
         return Some((stamp.resolve(raw), rest));
     }
     // `Mon, 23 Nov 2026 10:00:00 +0700`, `Mon Nov 23 10:00:00 UTC 2026`.
@@ -129,6 +131,28 @@ fn short<'t>(line: &'t str, _: RawRecord<'_>) -> Option<(Stamp, &'t str)> {
     let (offset, rest) = time::zone_suffix(rest);
     let civil = time::days(year, month.parse().ok()?, day.parse().ok()?)? * DAY + time;
     Some((Stamp { civil, offset }, rest))
+}
+
+/// `2014:07:02-00:17:45`, `2011.11.21 14:29:16`, `2026-11-23 9:05:01`: the year first, other separators.
+fn odd(line: &str) -> Option<(Stamp, &str)> {
+    let b = line.as_bytes();
+    if b.len() < 18 || !matches!(b[4], b':' | b'.' | b'-' | b'/') || b[7] != b[4] || !matches!(b[10], b'-' | b' ' | b'T' | b'_') {
+        return None;
+    }
+    let date = time::days(time::digits4(b)? as i32, time::digits2(&b[5..])?, time::digits2(&b[8..])?)?;
+    let (clock, rest) = loose_clock(line.get(11..)?.trim_start_matches(' '))?;
+    let (offset, rest) = time::zone_suffix(rest);
+    Some((Stamp { civil: date * DAY + clock, offset }, rest))
+}
+
+/// `Apr-07-13 07:12:37`, `Apr-07-2013 07:12:37`.
+fn dashed(text: &str) -> Option<(Stamp, &str)> {
+    let month = time::month(text.as_bytes())?;
+    let (day, rest) = time::number(text.get(3..)?.strip_prefix('-')?, 2)?;
+    let (year, rest) = time::number(rest.strip_prefix('-')?, 4)?;
+    let year = if year < 100 { 2000 + year } else { year };
+    let (clock, rest) = time::clock(rest.strip_prefix(' ')?)?;
+    Some((Stamp { civil: time::days(year as i32, month, day)? * DAY + clock, offset: None }, rest))
 }
 
 /// A clock whose hour may have one digit.
@@ -239,6 +263,9 @@ mod tests {
             ("[Mon Nov 23 10:00:00 2026] x", "2026-11-23T03:00:00Z", " x"),
             ("Mon, 23 Nov 2026 10:00:00 +0000 x", "2026-11-23T10:00:00Z", " x"),
             ("Nov 23, 2026 9:05:01 PM x", "2026-11-23T14:05:01Z", " x"),
+            ("2026.11.23 10:00:00 x", "2026-11-23T03:00:00Z", " x"),
+            ("2026:11:23-10:00:00: x", "2026-11-23T03:00:00Z", ": x"),
+            ("Nov-23-26 10:00:00 x", "2026-11-23T03:00:00Z", " x"),
             ("261123  9:05:01 x", "2026-11-23T02:05:01Z", " x"),
             ("20261123 10:00:00 x", "2026-11-23T03:00:00Z", " x"),
             ("1795402800.250 x", "2026-11-23T03:00:00.250Z", " x"),

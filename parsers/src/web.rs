@@ -21,23 +21,14 @@ pub struct Access<'r> {
     pub rest: &'r str,
 }
 
-/// Reads `[vhost ]client ident user [time] "request" status bytes[ "referrer" "agent"[ …]]`.
+/// Reads `[vhost ]client ident user [time] "request" status bytes[ "referrer" "agent"[ …]]`. The client may be a list, bare or in
+/// quotes, as `$http_x_forwarded_for` gives it; Apache sites write a further quoted field before the request.
 pub fn access(line: &str) -> Option<Access<'_>> {
     let bracket = memchr::memmem::find(line.as_bytes(), b" [")?;
-    let mut head = line[..bracket].split(' ');
-    let (first, second, third) = (head.next()?, head.next()?, head.next()?);
-    // User names may hold blanks; then the user is all that stands before the bracket.
-    let (virtual_host, client, user) = match head.next() {
-        None => (None, first, third),
-        Some(fourth) if third == "-" && looks_like_host(first) => {
-            let user = &line[..bracket][first.len() + second.len() + third.len() + 3..];
-            debug_assert!(user.starts_with(fourth));
-            (Some(first), second, user)
-        }
-        Some(_) => (None, first, &line[..bracket][first.len() + second.len() + 2..]),
-    };
+    let (virtual_host, client, user) = peers(&line[..bracket])?;
     let (stamp, rest) = time::clf(&line[bracket + 2..])?;
-    let rest = rest.strip_prefix("] ")?;
+    let rest = rest.trim_start_matches(' ').strip_prefix("] ")?;
+    let rest = rest.strip_prefix("\"-\" ").filter(|rest| rest.starts_with('"')).unwrap_or(rest);
     let (request, rest) = quoted(rest)?;
     let (status, rest) = text::word(rest.strip_prefix(' ')?);
     let (bytes, rest) = text::word(rest);
@@ -47,6 +38,43 @@ pub fn access(line: &str) -> Option<Access<'_>> {
     let (referrer, rest) = optional_quoted(rest);
     let (agent, rest) = optional_quoted(rest);
     Some(Access { virtual_host, client, user, stamp, request, status, bytes, referrer, agent, rest })
+}
+
+/// Virtual host, client (or list of clients) and user in front of the time.
+fn peers(head: &str) -> Option<(Option<&str>, &str, &str)> {
+    // A list in quotes, then the address that connected.
+    if let Some((list, rest)) = head.strip_prefix('"').and_then(|inside| inside.split_once("\" ")) {
+        let (_, user) = rest.split_once(" - ").or_else(|| rest.split_once(' '))?;
+        return Some((None, list, user));
+    }
+    let (first, rest) = text::word(head);
+    if rest.starts_with('"') && looks_like_host(first) {
+        return peers(rest).map(|(_, client, user)| (Some(first), client, user));
+    }
+    // A bare list: `203.0.113.7, 198.51.100.2 - an`, perhaps behind a virtual host.
+    if let Some((list, user)) = head.split_once(" - ").filter(|(list, _)| list.contains(", ")) {
+        let (host, clients) = match text::word(list) {
+            (host, clients) if !host.ends_with(',') => (Some(host), clients),
+            _ => (None, list),
+        };
+        return Some((host, clients, user));
+    }
+    let (second, rest) = text::word(rest);
+    let (third, rest) = text::word(rest);
+    if third.is_empty() {
+        return None;
+    }
+    if rest.is_empty() {
+        return Some((None, first, third));
+    }
+    // `203.0.113.7 (-) - an` (`%h (%{X}i) %l %u`), `www.example.org 203.0.113.7 - an`; user names may hold blanks.
+    if second == "(-)" || ecs::ip(first).is_some() && second == "-" && third == "-" && rest == "-" {
+        return Some((None, first, rest));
+    }
+    if third == "-" && looks_like_host(first) && second != "-" {
+        return Some((Some(first), second, rest));
+    }
+    Some((None, first, &head[first.len() + second.len() + 2..]))
 }
 
 fn looks_like_host(word: &str) -> bool {
@@ -67,9 +95,13 @@ pub fn quoted(text: &str) -> Option<(&str, &str)> {
     }
 }
 
+/// A quoted field, a bare `-` before another quote, or what is left of a field whose quote was cut off.
 fn optional_quoted(text: &str) -> (Option<&str>, &str) {
-    match quoted(text.strip_prefix(' ').unwrap_or(text)) {
+    let field = text.strip_prefix(' ').unwrap_or(text);
+    match quoted(field) {
         Some((inside, rest)) => (Some(inside), rest),
+        None if field.starts_with("- \"") => (Some("-"), &field[1..]),
+        None if field.len() > 1 && field.starts_with('"') => (Some(&field[1..]), ""),
         None => (None, text),
     }
 }
@@ -78,10 +110,11 @@ fn optional_quoted(text: &str) -> (Option<&str>, &str) {
 pub fn set_access<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, access: &Access<'r>) {
     ecs::classify(event, &["web"], &["access"]);
     event.set(field::TIMESTAMP, Value::Time(access.stamp.resolve(raw)));
-    ecs::source(event, access.client);
+    client(event, access.client);
     ecs::user(event, field::USER_NAME, access.user);
     if let Some(host) = access.virtual_host {
         authority(event, host);
+        server(event, host);
     }
     request(event, access.request);
     match access.status.parse::<i64>() {
@@ -98,6 +131,39 @@ pub fn set_access<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, access: &Access
     if let Some(agent) = access.agent {
         event.set_present(field::USER_AGENT_ORIGINAL, unescaped(event, agent));
     }
+}
+
+/// The client; of a list the first that is public, else the first: what proxies add comes behind.
+pub fn client<'r>(event: &mut Event<'r>, client: &'r str) {
+    let list = client.split(',').map(|part| part.trim().trim_matches('"')).filter(|part| !part.is_empty());
+    let address =
+        list.clone().find(|part| ecs::ip(part).is_some_and(is_public)).or_else(|| list.clone().next()).unwrap_or(client);
+    ecs::source(event, address);
+    if ecs::ip(address).is_none() && !ecs::is_nothing(address) {
+        event.set(field::SOURCE_DOMAIN, address);
+    }
+    if client.contains(',') {
+        list.filter_map(ecs::ip).for_each(|ip| event.set(field::RELATED_IP, ip));
+    }
+}
+
+fn is_public(address: std::net::IpAddr) -> bool {
+    match address {
+        std::net::IpAddr::V4(v4) => !(v4.is_private() || v4.is_loopback() || v4.is_link_local()),
+        std::net::IpAddr::V6(v6) => !(v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()),
+    }
+}
+
+/// The machine that a virtual host names.
+fn server<'r>(event: &mut Event<'r>, host: &'r str) {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => (name, port),
+        _ => (host, ""),
+    };
+    if !ecs::ip_only(event, field::DESTINATION_IP, name) && !ecs::is_nothing(name) && name != "_" {
+        event.set(field::DESTINATION_DOMAIN, name);
+    }
+    event.set_int(field::DESTINATION_PORT, port);
 }
 
 /// Apache writes `\"`; nginx writes `\x22`. Both mean the quote; other escapes stay as they stand in the log.

@@ -273,7 +273,7 @@ mod tests {
         check_line(
             "2026-11-23T10:00:00.123456789+07:00 stdout F 192.0.2.1 - - [23/Nov/2026:10:00:01 +0700] \"GET / HTTP/1.1\" 200 5",
             expect![[
-                r#"{"chieng.parser":"apache_access","@timestamp":"2026-11-23T03:00:01Z","container.stream":"stdout","event.category":["web"],"event.dataset":"apache.access","event.kind":"event","event.outcome":"success","event.type":["access"],"http.request.method":"GET","http.response.body.bytes":5,"http.response.status_code":200,"http.version":"1.1","related.ip":["192.0.2.1"],"source.ip":"192.0.2.1","url.original":"/","url.path":"/"}"#
+                r#"{"chieng.parser":"apache_access","@timestamp":"2026-11-23T03:00:01Z","container.stream":"stdout","event.category":["web"],"event.dataset":"apache.access","event.kind":"event","event.outcome":"success","event.type":["access"],"http.request.method":"GET","http.response.body.bytes":5,"http.response.status_code":200,"http.version":"1.1","observer.product":"HTTP Server","observer.type":"server","observer.vendor":"Apache","process.name":"apache2","related.ip":["192.0.2.1"],"source.ip":"192.0.2.1","url.original":"/","url.path":"/"}"#
             ]],
         );
         check_line(

@@ -5,9 +5,9 @@
 //! The common format is read here whoever wrote it; the combined format without a virtual host only where the program is
 //! named or configured, because nginx writes the same text.
 
-use event::{Event, Outcome, RawRecord, field};
+use event::{Event, Outcome, RawRecord, Value, field};
 
-use crate::{Parser, Sniff, web};
+use crate::{Parser, Sniff, ecs, text, time, web};
 
 pub struct ApacheAccess;
 
@@ -23,15 +23,28 @@ impl Parser for ApacheAccess {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         match web::access(raw.text()) {
             Some(access) => Sniff::yes_if(access.virtual_host.is_some() || access.agent.is_none()),
-            None => Sniff::No,
+            None => Sniff::yes_if(ssl_request(raw.text()).is_some()),
         }
     }
 
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {
+        if let Some(entry) = ssl_request(raw.text()) {
+            event.set_dataset("apache.access");
+            crate::linux::software(event, "Apache", "HTTP Server", "apache2");
+            ecs::classify(event, &["web"], &["access"]);
+            event.set(field::TIMESTAMP, Value::Time(entry.stamp.resolve(raw)));
+            web::client(event, entry.client);
+            event.set(field::TLS_VERSION, entry.version);
+            event.set(field::TLS_CIPHER, entry.cipher);
+            web::request(event, entry.request);
+            event.set_int(field::HTTP_RESPONSE_BODY_BYTES, entry.bytes);
+            return Outcome::Parsed;
+        }
         let Some(access) = web::access(raw.text()) else {
             return Outcome::Unreadable("no access log line");
         };
         event.set_dataset("apache.access");
+        crate::linux::software(event, "Apache", "HTTP Server", "apache2");
         web::set_access(raw, event, &access);
         // `%D` (µs), `%I %O` (mod_logio) and the like carry no names: kept as they stand.
         let rest = access.rest.trim_matches(' ');
@@ -43,4 +56,24 @@ impl Parser for ApacheAccess {
         }
         Outcome::Parsed
     }
+}
+
+struct SslRequest<'r> {
+    stamp: time::Stamp,
+    client: &'r str,
+    version: &'r str,
+    cipher: &'r str,
+    request: &'r str,
+    bytes: &'r str,
+}
+
+/// `[time] client TLSv1.2 cipher "request" bytes` (`ssl_request_log` of mod_ssl's example).
+fn ssl_request(line: &str) -> Option<SslRequest<'_>> {
+    let (stamp, rest) = time::clf(line.strip_prefix('[')?)?;
+    let (client, rest) = text::word(rest.strip_prefix("] ")?);
+    let (version, rest) = text::word(rest);
+    let version = version.strip_prefix("TLSv").or_else(|| version.strip_prefix("SSLv"))?;
+    let (cipher, rest) = text::word(rest);
+    let (request, rest) = web::quoted(rest)?;
+    Some(SslRequest { stamp, client, version, cipher, request, bytes: rest.trim() })
 }

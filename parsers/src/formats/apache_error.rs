@@ -39,7 +39,9 @@ impl Parser for ApacheError {
             return Outcome::Unreadable("no Apache error line");
         };
         event.set_dataset("apache.error");
-        ecs::classify(event, &["web"], &["error"]);
+        let is_error = matches!(head.level, "emerg" | "alert" | "crit" | "error" | "warn");
+        ecs::classify(event, &["web"], if is_error { &["error"] } else { &["info"] });
+        crate::linux::software(event, "Apache", "HTTP Server", "apache2");
         if let Some(stamp) = head.stamp {
             event.set(field::TIMESTAMP, Value::Time(stamp.resolve(raw)));
         }
@@ -152,11 +154,21 @@ fn message_fields<'r>(event: &mut Event<'r>, text: &'r str, has_port: bool) {
     if let Some(path) = path {
         event.set(field::FILE_PATH, path);
     }
+    if body.contains(" denied by server configuration") {
+        event.set(field::EVENT_TYPE, "denied");
+        ecs::failure(event);
+    }
     if let Some(rest) = body.strip_prefix("user ") {
         let (user, rest) = rest.split_once([':', ' ']).unwrap_or((rest, ""));
         if rest.contains("authentication failure") || rest.contains("not found") {
             ecs::user(event, field::USER_NAME, user);
             event.set(field::EVENT_CATEGORY, "authentication");
+            if let Some((_, path)) = rest.rsplit_once(": ").filter(|(_, path)| path.starts_with('/')) {
+                crate::web::url(event, path);
+            }
+            if let Some(path) = rest.strip_prefix(" not found: ").filter(|path| path.starts_with('/')) {
+                crate::web::url(event, path);
+            }
             ecs::failure(event);
         }
     }

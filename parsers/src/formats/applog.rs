@@ -44,18 +44,61 @@ impl Parser for AppLog {
         event.set(field::EVENT_KIND, "event");
         let message = head(event, rest.trim_start_matches([' ', ',', '|', '-', '\t', ':', ']']));
         event.set_present(field::MESSAGE, message);
+        request(event, message);
         facts::read(event, message);
+        if !event.has(field::EVENT_TYPE) {
+            let is_error =
+                matches!(event.text(field::LOG_LEVEL), Some("error" | "err" | "fatal" | "critical" | "crit" | "severe"));
+            event.set(field::EVENT_TYPE, if is_error { "error" } else { "info" });
+        }
         Outcome::Parsed
+    }
+}
+
+/// `… "POST /login HTTP/1.1" 401 …` anywhere in the sentence.
+fn request<'r>(event: &mut Event<'r>, message: &'r str) {
+    const METHODS: [&str; 8] = ["GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT "];
+    let found = memchr::memchr_iter(b'"', message.as_bytes())
+        .take(64)
+        .find(|at| METHODS.iter().any(|method| message[at + 1..].starts_with(method)));
+    let Some((request, rest)) = found.and_then(|at| crate::web::quoted(&message[at..])) else { return };
+    if !request.contains(" HTTP/") {
+        return;
+    }
+    crate::web::request(event, request);
+    let status = text::word(rest.trim_start()).0;
+    if status.len() == 3 && event.set_int(field::HTTP_RESPONSE_STATUS_CODE, status) {
+        event.set(field::EVENT_CATEGORY, "web");
+        event.set(field::EVENT_TYPE, "access");
     }
 }
 
 /// `ERROR: …`, `[WARN] …`, `INFO 2026-…`, `WARN|…` at the start of a line.
 fn leveled(line: &str) -> Option<(&str, &str)> {
-    let inner = line.strip_prefix('[').unwrap_or(line);
-    let len = inner.bytes().take_while(u8::is_ascii_uppercase).count();
+    // Ruby's logger: `W, [2026-11-23T10:00:00.245316 #1]  WARN -- : …`.
+    if let Some((letter, rest)) = line.split_once(", [") {
+        let level = match letter {
+            "D" => "debug",
+            "I" => "info",
+            "W" => "warn",
+            "E" => "error",
+            "F" => "fatal",
+            _ => "",
+        };
+        if !level.is_empty() {
+            return Some((level, rest));
+        }
+    }
+    let (inner, is_bracketed) = match line.strip_prefix('[') {
+        Some(inner) => (inner, true),
+        None => (line, false),
+    };
+    let len = inner.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (word, rest) = inner.split_at(len);
-    (len >= 4 && is_level(word) && rest.starts_with([':', ']', ' ', '|', '\t']))
-        .then(|| (word, rest.trim_start_matches([':', ']', ' ', '|', '\t', '-'])))
+    // Outside brackets a word in lower case may begin any sentence.
+    let is =
+        len >= 4 && is_level(word) && (is_bracketed && rest.starts_with(']') || word.bytes().all(|b| b.is_ascii_uppercase()));
+    (is && rest.starts_with([':', ']', ' ', '|', '\t'])).then(|| (word, rest.trim_start_matches([':', ']', ' ', '|', '\t', '-'])))
 }
 
 /// Takes level, logger and process off the front, in any order, and returns the sentence.

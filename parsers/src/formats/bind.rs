@@ -30,12 +30,45 @@ fn is_sure(message: &str) -> bool {
         || message.starts_with("validating ") && message.contains(": ")
         || message.contains("resolving '") && message.contains('/')
         || message.starts_with("rpz: ")
+        || message.starts_with("view ") && message.contains("validating ")
+        || message.starts_with("lame server resolving '")
+        || message.starts_with("transfer of '") && message.contains(" from ") && message.contains('#')
+        || message.starts_with("zone ") && message.contains("/IN: ")
 }
 
 static MESSAGES: LazyLock<Table> = LazyLock::new(|| {
     Table::new(
         "bind.log.",
         &[
+            (
+                "lame server resolving '{dns.question.name}' (in '{*}'{}): {src>}#{source.port}",
+                "dns_resolve",
+                "network",
+                "protocol error",
+                "failure: lame server",
+            ),
+            (
+                "transfer of '{dns.question.name*>}/{dns.question.class}' from {src>}#{source.port}: {event.reason*}",
+                "dns_zone_transfer",
+                "network",
+                "protocol info",
+                "",
+            ),
+            ("zone {}/{}: {dns.question.name}/{dns.question.type}: {event.reason*}", "dns_zone", "configuration", "info", ""),
+            (
+                "rpz {.rpz_type} {.rpz_policy} rewrite {dns.question.name}/{dns.question.type}/{dns.question.class} via {rule.name} ({*}",
+                "dns_rpz_rewrite",
+                "network",
+                "protocol info",
+                "success",
+            ),
+            (
+                "rpz {.rpz_type} {.rpz_policy} rewrite {dns.question.name} via {rule.name} ({*}",
+                "dns_rpz_rewrite",
+                "network",
+                "protocol info",
+                "success",
+            ),
             // after `client @0x… 192.0.2.7#53 (name): `
             (
                 "query: {dns.question.name} {dns.question.class} {dns.question.type} {.flags} ({destination.ip})",
@@ -282,6 +315,13 @@ fn strip<'r>(event: &mut Event<'r>, message: &'r str) -> &'r str {
     if !category.is_empty() {
         event.set_extra("bind.log.", "category", category);
     }
+    let rest = match rest.strip_prefix("view ").and_then(|rest| rest.split_once(": ")) {
+        Some((view, after)) => {
+            event.set_extra("bind.log.", "view", view);
+            after.trim_start_matches(' ')
+        }
+        None => rest,
+    };
     let Some((address, port, name, rest)) = client(rest) else { return rest };
     ecs::source(event, address);
     event.set_int(field::SOURCE_PORT, port);

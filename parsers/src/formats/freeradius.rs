@@ -35,21 +35,21 @@ static MESSAGES: LazyLock<Table> = LazyLock::new(|| {
         "freeradius.",
         &[
             (
-                "Login OK: [{user*>}] (from client {.client} port {source.port}‹ cli {source.mac}›‹ via TLS tunnel›)‹{*}›",
+                "Login OK: [{.account*>}] (from client {.client} port {source.port}‹ cli {source.mac}›‹ via TLS tunnel›)‹{*}›",
                 "radius_login",
                 AUTH,
                 "start info",
                 "success",
             ),
             (
-                "Login incorrect: [{user*>}] (from client {.client} port {source.port}‹ cli {source.mac}›‹ via TLS tunnel›)‹{*}›",
+                "Login incorrect: [{.account*>}] (from client {.client} port {source.port}‹ cli {source.mac}›‹ via TLS tunnel›)‹{*}›",
                 "radius_login",
                 AUTH,
                 "start info",
                 "failure",
             ),
             (
-                "Login incorrect ({event.reason*}): [{user*>}] (from client {.client} port {source.port}‹ cli {source.mac}›‹ via TLS tunnel›)‹{*}›",
+                "Login incorrect ({event.reason*}): [{.account*>}] (from client {.client} port {source.port}‹ cli {source.mac}›‹ via TLS tunnel›)‹{*}›",
                 "radius_login",
                 AUTH,
                 "start info",
@@ -84,7 +84,7 @@ static MESSAGES: LazyLock<Table> = LazyLock::new(|| {
                 "failure: invalid Message-Authenticator",
             ),
             (
-                "Invalid user‹ ({event.reason*})›: [{user*>}] (from client {.client} port {source.port}‹ cli {source.mac}›)",
+                "Invalid user‹ ({event.reason*})›: [{.account*>}] (from client {.client} port {source.port}‹ cli {source.mac}›)",
                 "radius_login",
                 AUTH,
                 "start info",
@@ -114,10 +114,15 @@ fn strip<'r>(event: &mut Event<'r>, message: &'r str) -> &'r str {
     // `[DOMAIN\an/password]`: domain and a logged password are no part of the name.
     if let Some((_, inside)) = rest.rsplit_once(": [").filter(|_| rest.starts_with("Login ")) {
         let account = inside.split("] (from client").next().unwrap_or(inside);
-        if let Some((domain, _)) = account.split_once('\\') {
+        // `an/password` where the server logs passwords.
+        if let Some((domain, user)) = account.split_once('\\') {
             event.set(field::USER_DOMAIN, domain);
+            ecs::user(event, field::USER_NAME, user);
         } else if let Some(host) = account.strip_prefix("host/") {
             ecs::source(event, host);
+            event.set(field::SOURCE_DOMAIN, host);
+        } else {
+            ecs::user(event, field::USER_NAME, account.split('/').next().unwrap_or(account));
         }
     }
     rest

@@ -11,7 +11,7 @@ use crate::{
     Parser, Sniff, ecs,
     keys::KeyTable,
     kv::{Pairs, Separator},
-    text, time,
+    stamps, text, time,
 };
 
 const PREFIX: &str = "keyvalue.";
@@ -89,6 +89,9 @@ static WORDS: LazyLock<KeyTable<Means>> = LazyLock::new(|| {
         ("sourceip", Source),
         ("client_ip", Source),
         ("rhost", Source),
+        ("remote_addr", Source),
+        ("remote_ip", Source),
+        ("clientip", Source),
         ("dst", Destination),
         ("dstip", Destination),
         ("dst_ip", Destination),
@@ -108,6 +111,7 @@ static WORDS: LazyLock<KeyTable<Means>> = LazyLock::new(|| {
         ("username", User(field::USER_NAME)),
         ("user_name", User(field::USER_NAME)),
         ("usr", User(field::USER_NAME)),
+        ("uname", User(field::USER_NAME)),
         ("host", Host),
         ("hostname", Host),
         ("devname", Host),
@@ -132,6 +136,7 @@ static WORDS: LazyLock<KeyTable<Means>> = LazyLock::new(|| {
         ("date", Date),
         ("timestamp", Time),
         ("ts", Time),
+        ("t", Time),
         ("eventtime", Time),
         ("msg", Message),
         ("message", Message),
@@ -189,7 +194,8 @@ impl<'r> Line<'r> {
         } else if !self.date.is_empty() && !self.clock.is_empty() {
             time::any(text::join(event, self.date, " ", self.clock), raw)
         } else {
-            time::any(self.clock, raw)
+            // Else the stamp that stands in front of the pairs.
+            time::any(self.clock, raw).or_else(|| stamps::leading(raw.text(), raw).map(|(micros, _)| micros))
         };
         if let Some(time) = time {
             event.set(field::TIMESTAMP, Value::Time(time));

@@ -30,7 +30,10 @@ impl Parser for NginxAccess {
 
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         match web::access(raw.text()) {
-            Some(access) => Sniff::yes_if(access.virtual_host.is_none() && access.agent.is_some()),
+            Some(access) => {
+                let is_traefik = super::traefik_access::tail(access.rest).is_some();
+                Sniff::yes_if(access.virtual_host.is_none() && access.agent.is_some() && !is_traefik)
+            }
             None => Sniff::No,
         }
     }
@@ -40,6 +43,7 @@ impl Parser for NginxAccess {
             return Outcome::Unreadable("no access log line");
         };
         event.set_dataset("nginx.access");
+        crate::linux::software(event, "F5", "nginx", "nginx");
         web::set_access(raw, event, &access);
         extensions(event, &access);
         Outcome::Parsed

@@ -45,6 +45,7 @@ impl Parser for NginxError {
             return Outcome::Unreadable("no nginx error line");
         };
         event.set_dataset("nginx.error");
+        crate::linux::software(event, "F5", "nginx", "nginx");
         ecs::classify(event, &["web"], &["error"]);
         if let Some(stamp) = stamp {
             event.set(field::TIMESTAMP, Value::Time(stamp.resolve(raw)));

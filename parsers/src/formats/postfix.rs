@@ -61,9 +61,11 @@ impl Parser for Postfix {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let line = raw.text().trim_start();
         let (id, rest) = queue_id(line);
-        const TAILS: [&str; 11] = [
-            "to=<",
-            "from=<",
+        const TAILS: [&str; 13] = [
+            "host ",
+            "enabling PIX ",
+            "to=",
+            "from=",
             "client=",
             "message-id=",
             "uid=",
@@ -81,6 +83,8 @@ impl Parser for Postfix {
                     || line.starts_with("disconnect from ")
                     || line.starts_with("lost connection after "))
                     && peer_at(line).is_some()
+                || line.starts_with("Pass; identity=")
+                || line.starts_with("Fail; identity=")
                 || line.starts_with("prepend Received-SPF: ")
                 || line.starts_with("Action: prepend: Text: Received-SPF: ")
         } else {
@@ -147,6 +151,12 @@ fn read<'r>(event: &mut Event<'r>, message: &'r str) {
     }
     if rest.starts_with("header ") || rest.starts_with("mime-header ") || rest.starts_with("body ") {
         event.set(field::EVENT_ACTION, "header_check");
+        if let Some((_, name)) = rest.split_once("filename=") {
+            event.set_present(field::FILE_NAME, name.trim_start_matches('"').split(['"', ';']).next().unwrap_or_default());
+        }
+        if let Some((_, size)) = rest.split_once("; size=") {
+            event.set_int(field::FILE_SIZE, text::digits(size).0);
+        }
         return ending(event, rest);
     }
     if let Some(rest) = rest.strip_prefix("hostname ") {
@@ -393,8 +403,12 @@ fn set_peer<'r>(event: &mut Event<'r>, peer: &'r str) {
     if name != "unknown" {
         event.set_present(field::SOURCE_DOMAIN, name);
     }
-    if !ecs::ip_only(event, field::SOURCE_IP, address) {
-        event.set_present(field::SOURCE_ADDRESS, address);
+    match ecs::ip(address) {
+        Some(ip) => {
+            ecs::ip_only(event, field::SOURCE_IP, address);
+            event.set_extra("", "network.type", if ip.is_ipv4() { "ipv4" } else { "ipv6" });
+        }
+        None => event.set_present(field::SOURCE_ADDRESS, address),
     }
     event.set_int(field::SOURCE_PORT, port);
 }
@@ -415,8 +429,10 @@ fn session<'r>(event: &mut Event<'r>, rest: &'r str) {
             ecs::failure(event);
         }
     }
-    let to = memchr::memmem::find_iter(rest.as_bytes(), b" to ")
-        .map(|at| text::word(&rest[at + 4..]).0)
+    let to = [&b" to "[..], b" for "]
+        .into_iter()
+        .flat_map(|word| memchr::memmem::find_iter(rest.as_bytes(), word).map(move |at| at + word.len()))
+        .map(|at| text::word(&rest[at..]).0)
         .find(|word| endpoint(word).is_some());
     if let Some(to) = to.filter(|to| !to.starts_with('[')) {
         relay(event, to.trim_end_matches([':', ',']));

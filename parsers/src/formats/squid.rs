@@ -119,13 +119,16 @@ fn access<'r>(event: &mut Event<'r>, entry: &Entry<'r>) {
     event.set_int(field::HTTP_RESPONSE_BYTES, entry.bytes);
     ecs::user(event, field::USER_NAME, entry.user);
     event.set(field::NETWORK_DIRECTION, "egress");
+    event.set(field::NETWORK_TRANSPORT, "tcp");
     if entry.method != "-" {
         event.set(field::HTTP_REQUEST_METHOD, entry.method);
     }
     if entry.method == "CONNECT" {
-        event.set(field::NETWORK_TRANSPORT, "tcp");
         let (host, port) = entry.url.rsplit_once(':').unwrap_or((entry.url, ""));
         ecs::destination(event, host);
+        if ecs::ip(host).is_none() {
+            event.set(field::DESTINATION_DOMAIN, host);
+        }
         event.set_int(field::DESTINATION_PORT, port);
     }
     if !entry.url.starts_with("error:") {

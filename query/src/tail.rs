@@ -214,11 +214,12 @@ impl Look {
     }
 }
 
-/// The part of a snapshot that holds events behind a sequence: hot batches, and files that a flush made of such batches since.
+/// The part of a snapshot that holds events behind a sequence: hot batches, and files that a flush, or compaction after it, made
+/// of such batches since.
 fn fresh(now: &Snapshot, before: u64) -> Snapshot {
     Snapshot {
         hot: now.hot.iter().filter(|hot| hot.through > before).cloned().collect(),
-        segments: now.segments.iter().filter(|segment| segment.level == 0 && segment.sequences.1 > before).cloned().collect(),
+        segments: now.segments.iter().filter(|segment| segment.sequences.1 > before).cloned().collect(),
         through: now.through,
         extra: now.extra.clone(),
     }

@@ -2,7 +2,8 @@
 //!
 //! Lines come from the file that `CHIENG_BENCH_LINES` names, else a few thousand small stand-ins are made. They are parsed as the
 //! pipe parses them, but without register and listeners. `CHIENG_BENCH_EVENTS` bounds the number of lines; with
-//! `CHIENG_BENCH_COLUMNS` the bytes of each column are shown. Not a test: nothing is asserted but that all rows are there.
+//! `CHIENG_BENCH_COLUMNS` the bytes of each column are shown. `CHIENG_BENCH_PARTS` compacts after every flush of so many rows about,
+//! so that the end merges the parts of an hour. Not a test: nothing is asserted but that all rows are there.
 
 use std::{collections::BTreeMap, fs::File, io::BufRead, path::Path, sync::Arc};
 
@@ -81,7 +82,9 @@ async fn run() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     // 2026-11-22T23:00Z: within a day of all claimed times.
     let clock = Arc::new(Now(1_795_388_400_000_000.into()));
-    let options = Options { dir: dir.path().to_owned(), free_bytes_min: 0, ..Options::default() };
+    let part_rows: Option<u64> = std::env::var("CHIENG_BENCH_PARTS").ok().and_then(|text| text.parse().ok());
+    let mut options = Options { dir: dir.path().to_owned(), free_bytes_min: 0, ..Options::default() };
+    options.compact_rows = part_rows.unwrap_or(options.compact_rows);
     let store = Store::open(options, Arc::clone(&clock) as _, Arc::new(Disk)).await.expect("a fresh directory opens");
     let sink = store.sink();
     let mut tail = store.tail();
@@ -98,10 +101,13 @@ async fn run() {
         let frames = tail.next(usize::MAX, std::time::Duration::from_millis(50)).await.expect("readable").expect("open");
         store.publish(process(&frames, &mut arena));
         parse_cpu += cpu() - started;
-        if store.flush_is_due() {
+        if store.flush_is_due() || part_rows.is_some_and(|rows| store.stats().hot_rows >= rows) {
             let started = cpu();
             store.flush().await.expect("flushes");
             flush_cpu += cpu() - started;
+            if part_rows.is_some() {
+                store.compact_once().await.expect("compacts");
+            }
         }
         store.release(store.stats().published);
     }
@@ -121,6 +127,7 @@ async fn run() {
     println!("parse and publish: {:.2} CPU-s per M", parse_cpu / millions);
     show("flush (L0)", flush_cpu, store.stats().segment_bytes);
     columns(&store, events);
+    println!("before the end: {} segments", store.stats().segments);
     let started = (cpu(), std::time::Instant::now());
     let done = store.compact_all().await.expect("compacts");
     let took = started.1.elapsed().as_secs_f64();

@@ -29,8 +29,9 @@ use crate::{
 
 /// How often upkeep looks whether a flush is due.
 const TICK: Duration = Duration::from_millis(250);
-/// How often upkeep looks whether a compaction is due, after it found none or failed.
-const COMPACTION: Duration = Duration::from_secs(10);
+/// How soon upkeep looks again whether a compaction is due: after it found none, and after it failed.
+const COMPACTION: Duration = Duration::from_secs(1);
+const COMPACTION_FAILED: Duration = Duration::from_secs(10);
 /// How often retention and the ledger's roll-up run.
 const UPKEEP: Duration = Duration::from_secs(600);
 
@@ -204,6 +205,7 @@ impl Store {
     ///
     /// Files go once the last snapshot that names them is gone.
     pub async fn apply_retention(self: &Arc<Self>, policy: &dyn RetentionPolicy, now: Micros) -> Result<Vec<Tombstone>> {
+        self.limit_spans(policy);
         let holds = self.catalogue.holds().await?;
         let tombstones = expired(&self.snapshot(), policy, &holds, now);
         let store = Arc::clone(self);
@@ -279,7 +281,7 @@ impl Store {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last_upkeep: Option<Instant> = None;
         let mut retry_at = Instant::now();
-        let mut compaction: Option<tokio::task::JoinHandle<bool>> = None;
+        let mut compaction: Option<tokio::task::JoinHandle<Duration>> = None;
         let mut compact_at = Instant::now();
         while !*shutdown.borrow_and_update() {
             tokio::select! {
@@ -295,12 +297,12 @@ impl Store {
             }
             // Beside the flushes, not between them: a compaction may take minutes.
             if compaction.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) && Instant::now() >= compact_at {
-                let goes_on = match compaction.take() {
-                    Some(done) => done.await.unwrap_or(false),
-                    None => true,
+                let pause = match compaction.take() {
+                    Some(done) => done.await.unwrap_or(COMPACTION_FAILED),
+                    None => Duration::ZERO,
                 };
-                compact_at = Instant::now() + if goes_on { Duration::ZERO } else { COMPACTION };
-                if goes_on {
+                compact_at = Instant::now() + pause;
+                if pause.is_zero() {
                     compaction = Some(tokio::spawn(Arc::clone(&self).compact_and_tell()));
                 }
             }
@@ -321,8 +323,8 @@ impl Store {
         }
     }
 
-    /// Returns whether there may be more to do at once.
-    async fn compact_and_tell(self: Arc<Self>) -> bool {
+    /// Returns when there may be more to do.
+    async fn compact_and_tell(self: Arc<Self>) -> Duration {
         match self.compact_once().await {
             Ok(Some(done)) => {
                 tracing::info!(
@@ -334,14 +336,14 @@ impl Store {
                     ms = done.ms,
                     "compacted segments"
                 );
-                true
+                Duration::ZERO
             }
-            Ok(None) => false,
+            Ok(None) => COMPACTION,
             Err(error) => {
                 if !self.stopping.load(Ordering::Relaxed) {
                     tracing::error!(error = error.chain(), "failed to compact; the small segments stay as they are");
                 }
-                false
+                COMPACTION_FAILED
             }
         }
     }

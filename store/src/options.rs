@@ -31,13 +31,17 @@ pub struct Options {
     pub flush_interval_ms: u64,
     /// Hot bytes at which the follower of the log is held back until a flush succeeded.
     pub hot_bytes_max: u64,
-    /// Rows, or bytes, in small files at which compaction does not wait for the end of the hour.
+    /// Rows, or bytes, in small files at which compaction does not wait any longer; a calm stream waits for much less.
     pub compact_rows: u64,
     pub compact_bytes: u64,
+    /// Rows of an hour, and of a day, below which it goes into one file with its neighbours.
+    pub compact_thin_rows: u64,
+    /// A file spans at most one of so many parts of the shortest rule of retention.
+    pub compact_span_share: i64,
     /// Rows, and bytes about, that compaction holds in memory at a time; a slice becomes a row group.
     pub compact_slice_rows: u64,
     pub compact_slice_bytes: u64,
-    /// Bytes of small files that go into one big file at most.
+    /// Bytes of a big file at most, if a slice has less.
     pub compact_file_bytes: u64,
     /// How long an idempotency key is remembered.
     pub key_window_ms: u64,
@@ -64,9 +68,11 @@ impl Default for Options {
             hot_bytes_max: 384 << 20,
             compact_rows: 1_000_000,
             compact_bytes: 256 << 20,
+            compact_thin_rows: 128 << 10,
+            compact_span_share: 20,
             compact_slice_rows: 512 << 10,
             compact_slice_bytes: 192 << 20,
-            compact_file_bytes: 2 << 30,
+            compact_file_bytes: 1 << 30,
             key_window_ms: 24 * 3_600 * 1_000,
             keys_max: 1_000_000,
             cold: None,

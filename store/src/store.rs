@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, RwLock, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -25,7 +25,7 @@ use crate::{
     catalogue::{Catalogue, Loaded},
     cold::{ColdFile, ColdFiles, ColdLog},
     columns::conform,
-    compact::{CompactionLog, ObserverFactory, Replacement, debt},
+    compact::{CompactionLog, HOUR, ObserverFactory, Replacement, debt},
     data::DataFiles,
     flush::{FlushLog, Unresolved},
     indexing::Indexer,
@@ -74,6 +74,8 @@ pub struct Store {
     /// One compaction at a time.
     pub(crate) compacting: Semaphore,
     pub(crate) replacement: Mutex<Option<Replacement>>,
+    /// Longest span of `event.ingested` that a file may have, as far as retention says.
+    pub(crate) span_max: AtomicI64,
     pub(crate) compaction_log: Mutex<CompactionLog>,
     pub(crate) observers: Mutex<Option<ObserverFactory>>,
     /// The cold store, where one is configured.
@@ -151,6 +153,7 @@ impl Store {
             flush_log: Mutex::default(),
             compacting: Semaphore::new(1),
             replacement: Mutex::default(),
+            span_max: AtomicI64::new(HOUR),
             compaction_log: Mutex::default(),
             observers: Mutex::new(Some(Arc::new(|segment| Box::new(Indexer::new(segment))))),
             cold,

@@ -12,7 +12,7 @@ use event::Micros;
 use super::{
     BlockObserver, HOUR, ObserverFactory,
     plan::Job,
-    slice::{self, HourFacts, RowRef, Slice},
+    slice::{self, Facts, RowRef, Slice},
     write::{FileWriter, PAGE_ROWS, logical_rows, union},
 };
 use crate::{
@@ -27,7 +27,7 @@ const PAUSE_STEP: Duration = Duration::from_millis(20);
 
 /// A file being written.
 struct Output {
-    hour: i64,
+    unit: i64,
     id: String,
     location: String,
     writer: FileWriter,
@@ -42,6 +42,8 @@ struct Run<'s> {
     logical: SchemaRef,
     encoder: Encoder,
     open: BTreeMap<i64, Output>,
+    /// How many files a unit has so far.
+    files: BTreeMap<i64, u32>,
     done: Vec<Segment>,
 }
 
@@ -53,6 +55,7 @@ pub(super) fn run(store: &Store, job: &Job, observers: Option<&ObserverFactory>)
         logical: union(job.inputs.iter().map(|segment| &segment.schema)),
         encoder: Encoder::new(&store.options.node),
         open: BTreeMap::new(),
+        files: BTreeMap::new(),
         done: Vec::new(),
     };
     let outcome = run.slices(observers);
@@ -83,16 +86,16 @@ impl Run<'_> {
             if self.store.stopping.load(Ordering::Relaxed) {
                 return Err(Error::Stopped("compaction"));
             }
-            let slice = slice::read(pieces, &mut self.encoder, observers.is_some())?;
-            for rows in slice.rows.chunk_by(|one, two| one.hour == two.hour) {
+            let slice = slice::read(pieces, &mut self.encoder, observers.is_some(), self.job.span)?;
+            for rows in slice.rows.chunk_by(|one, two| one.unit == two.unit) {
                 self.write(&slice, rows, observers)?;
             }
-            // Hours before the next slice's first are complete.
+            // Units before the next slice's first are complete.
             let next = slices.get(at + 1).and_then(|pieces| pieces.first());
-            let next = next.map(|piece| piece.ingested.unwrap_or(piece.segment.ingested).0.div_euclid(HOUR));
-            let complete: Vec<i64> = self.open.keys().copied().filter(|hour| next.is_none_or(|next| *hour < next)).collect();
-            for hour in complete {
-                self.finish(hour)?;
+            let next = next.map(|piece| piece.ingested.unwrap_or(piece.segment.ingested).0.div_euclid(self.job.span));
+            let complete: Vec<i64> = self.open.keys().copied().filter(|unit| next.is_none_or(|next| *unit < next)).collect();
+            for unit in complete {
+                self.finish(unit)?;
             }
         }
         let found: u64 = self.done.iter().map(|segment| segment.rows).sum();
@@ -106,13 +109,22 @@ impl Run<'_> {
 
     fn write(&mut self, slice: &Slice, rows: &[RowRef], observers: Option<&ObserverFactory>) -> Result<()> {
         let Some(first) = rows.first() else { return Ok(()) };
-        if !self.open.contains_key(&first.hour) {
-            let output = self.create(first.hour, observers)?;
-            self.open.insert(first.hour, output);
+        let unit = first.unit;
+        let is_full = |output: &Output| {
+            output.writer.rows > 0
+                && output.writer.bytes().saturating_add(slice.written_max) > self.store.options.compact_file_bytes
+        };
+        if self.open.get(&unit).is_some_and(is_full) {
+            self.finish(unit)?;
         }
-        let Some(output) = self.open.get_mut(&first.hour) else { return Ok(()) };
+        if !self.open.contains_key(&unit) {
+            let output = self.create(unit, observers)?;
+            self.open.insert(unit, output);
+            *self.files.entry(unit).or_default() += 1;
+        }
+        let Some(output) = self.open.get_mut(&unit) else { return Ok(()) };
         output.writer.write_group(slice, rows, &self.encoder).map_err(Error::segment("write", &output.id))?;
-        if let Some(HourFacts { systems, timestamp }) = slice.hours.get(&first.hour) {
+        if let Some(Facts { systems, timestamp }) = slice.units.get(&unit) {
             systems.parts().iter().for_each(|part| output.systems.add(part));
             if let Some((from, to)) = timestamp {
                 output.timestamp = Some(output.timestamp.map_or((*from, *to), |span| (span.0.min(*from), span.1.max(*to))));
@@ -128,16 +140,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn create(&self, hour: i64, observers: Option<&ObserverFactory>) -> Result<Output> {
+    fn create(&self, unit: i64, observers: Option<&ObserverFactory>) -> Result<Output> {
+        // The first hour, not the unit's: two runs of one day may come from a single flush.
+        let first = self.job.inputs.iter().map(|segment| segment.ingested.0).min().unwrap_or(0);
+        let hour = first.max(unit.saturating_mul(self.job.span)).div_euclid(HOUR);
         let started = chrono::DateTime::from_timestamp_micros(hour.saturating_mul(HOUR)).unwrap_or_default();
         let (after, through) = self.sequences();
+        let part = self.files.get(&unit).map(|count| format!("-p{}", count + 1)).unwrap_or_default();
         let suffix = if self.job.skewed { "-skewed" } else { "" };
-        let id = format!("{}-{after:x}-{through:x}-l1{suffix}", started.format("%Y%m%dT%H"));
+        let id = format!("{}-{after:x}-{through:x}-l{}{part}{suffix}", started.format("%Y%m%dT%H"), self.job.level);
         let location = format!("{}/{id}.parquet", started.format("%Y-%m-%d"));
         let file = self.store.data.create(&location)?;
         let writer = FileWriter::create(file, SchemaRef::clone(&self.logical), &self.store.options.node);
         Ok(Output {
-            hour,
+            unit,
             writer: writer.map_err(Error::segment("write", &id))?,
             observer: observers.map(|factory| factory(&id)),
             id,
@@ -155,9 +171,9 @@ impl Run<'_> {
         )
     }
 
-    fn finish(&mut self, hour: i64) -> Result<()> {
-        let Some(output) = self.open.remove(&hour) else { return Ok(()) };
-        debug_assert_eq!(output.hour, hour);
+    fn finish(&mut self, unit: i64) -> Result<()> {
+        let Some(output) = self.open.remove(&unit) else { return Ok(()) };
+        debug_assert_eq!(output.unit, unit);
         let index = match output.observer {
             Some(observer) => observer.finish()?,
             None => None,
@@ -192,7 +208,7 @@ impl Run<'_> {
             residual_keys: Arc::new(inputs.iter().flat_map(|segment| segment.residual_keys.iter().cloned()).collect()),
             residual_complete: inputs.iter().all(|segment| segment.residual_complete),
             skewed: self.job.skewed,
-            level: 1,
+            level: self.job.level,
             format: FORMAT_LINES,
             index,
             cold: None,

@@ -1,4 +1,5 @@
-//! Compaction: the small files of flushes (L0) become big, clustered ones with the line store (L1).
+//! Compaction: the small files of flushes (L0) become big, clustered ones with the line store (L1); small ones of these become
+//! one file an hour, a day, a week (L2 to L4).
 //!
 //! ```text
 //! choose ▶ slice: read, encode, order ▶ row group ─▶ … ▶ sync, rename ▶ one catalogue transaction ▶ one snapshot swap
@@ -8,25 +9,36 @@
 //! Invariants:
 //! * An event is in an input or in an output, for every reader and after every crash: both change in one transaction.
 //! * The working set is one slice ([`crate::Options::compact_slice_bytes`]), never an hour.
-//! * A file holds rows of one hour of `event.ingested`; skewed rows stay in files of their own.
+//! * A file holds rows of one hour of `event.ingested`, or of several whole ones inside one day or week, where the shortest rule
+//!   of retention is many times as long; skewed rows stay in files of their own.
+//! * After its flush a row is rewritten four times at most: each time its file's level rises ([`plan`]).
+//! * A file has at most [`crate::Options::compact_file_bytes`].
 //!
 //! Not here: how lines are encoded ([`crate::line`]), what an index is (a [`BlockObserver`] sees the rows and gives the bytes).
 
 pub(crate) mod dictionary;
 mod job;
+#[cfg(test)]
+mod merge_tests;
 mod plan;
 mod slice;
 #[cfg(test)]
 mod tests;
 mod write;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use event::Micros;
 
 use crate::{Error, Result, Segment, Store, locked};
+
+/// A merge that failed so often stays undone until the next start; others go on.
+const MERGE_TRIES: u32 = 3;
 
 /// An hour of `event.ingested`.
 pub(crate) const HOUR: Micros = 3_600 * 1_000_000;
@@ -68,6 +80,14 @@ pub(crate) struct CompactionLog {
     pub ms_last: u64,
     /// Segments that were found damaged since the start.
     pub damaged: std::collections::BTreeSet<String>,
+    /// How often a merge of compacted files failed, by its first input.
+    merges_failed: std::collections::BTreeMap<String, u32>,
+}
+
+impl CompactionLog {
+    fn is_left_alone(&self, segment: &Segment) -> bool {
+        self.damaged.contains(&segment.id) || self.merges_failed.get(&segment.id).is_some_and(|tries| *tries >= MERGE_TRIES)
+    }
 }
 
 /// A replacement whose commit was answered with an error, while the catalogue could not be read either.
@@ -84,23 +104,26 @@ impl Store {
 
     /// Does the most urgent compaction, if one is due; `None` when nothing is.
     pub async fn compact_once(self: &Arc<Self>) -> Result<Option<Compacted>> {
-        let now = self.clock.now();
-        self.compact_chosen(move |snapshot, options| plan::choose(snapshot, options, now)).await
+        self.compact_at(self.clock.now()).await
     }
 
     /// Compacts whatever can be, due or not; for tests, benches and before an export.
     pub async fn compact_all(self: &Arc<Self>) -> Result<Vec<Compacted>> {
         let mut done = Vec::new();
-        while let Some(compacted) = self.compact_chosen(|snapshot, options| plan::choose(snapshot, options, Micros::MAX)).await? {
+        while let Some(compacted) = self.compact_at(Micros::MAX).await? {
             done.push(compacted);
         }
         Ok(done)
     }
 
-    async fn compact_chosen(
-        self: &Arc<Self>,
-        choose: impl FnOnce(&crate::Snapshot, &crate::Options) -> Option<plan::Job> + Send + 'static,
-    ) -> Result<Option<Compacted>> {
+    /// Notes how long rows are kept at least: no file will span much of it. Until it is known, a file spans an hour.
+    pub(crate) fn limit_spans(&self, policy: &dyn crate::RetentionPolicy) {
+        let shortest = self.snapshot().systems().iter().filter_map(|part| policy.keep(&part.system, &part.class)).min();
+        let span = shortest.map_or(Micros::MAX, |keep| keep / self.options.compact_span_share.max(1));
+        self.span_max.store(span, Ordering::Relaxed);
+    }
+
+    async fn compact_at(self: &Arc<Self>, now: Micros) -> Result<Option<Compacted>> {
         let store = Arc::clone(self);
         // In a task of its own: a caller that goes away must not leave catalogue and snapshot apart.
         let task = tokio::spawn(async move {
@@ -109,13 +132,17 @@ impl Store {
                 let _turn = store.turn.acquire().await.map_err(|_| Error::Stopped("the store"))?;
                 store.resolve_replacement().await?;
             }
-            let damaged = locked(&store.compaction_log).damaged.clone();
             let mut fit = store.snapshot().shallow();
-            fit.segments.retain(|segment| !damaged.contains(&segment.id));
-            let Some(job) = choose(&fit, &store.options) else { return Ok(None) };
+            {
+                let log = locked(&store.compaction_log);
+                fit.segments.retain(|segment| !log.is_left_alone(segment));
+            }
+            let span_max = store.span_max.load(Ordering::Relaxed);
+            let Some(job) = plan::choose(&fit, &store.options, span_max, now) else { return Ok(None) };
             drop(fit);
+            let merged = (job.level > 1).then(|| job.inputs.first().map(|segment| segment.id.clone())).flatten();
             let outcome = store.compact_job(job).await;
-            store.note_compaction(&outcome);
+            store.note_compaction(&outcome, merged);
             outcome.map(Some)
         });
         let done = task.await.map_err(|_| Error::Stopped("compaction"))?;
@@ -123,7 +150,7 @@ impl Store {
         done
     }
 
-    fn note_compaction(&self, outcome: &Result<Compacted>) {
+    fn note_compaction(&self, outcome: &Result<Compacted>, merged: Option<String>) {
         let mut log = locked(&self.compaction_log);
         match outcome {
             Ok(done) => {
@@ -135,6 +162,11 @@ impl Store {
                 if let Error::Damaged { segment, .. } = error {
                     // It stays as it is, and must not hold the others up.
                     log.damaged.insert(segment.clone());
+                }
+                if let Some(first) = merged
+                    && !matches!(error, Error::Stopped(_))
+                {
+                    *log.merges_failed.entry(first).or_default() += 1;
                 }
                 log.failures += 1;
                 log.error = Some(error.chain());

@@ -1,9 +1,10 @@
 //! The working set of compaction: the rows of one time slice, read, encoded and put in order.
 //!
 //! A slice is a run of neighbouring L0 segments (or, where one alone is too big, the part of one in a span of
-//! `event.ingested`). Its rows are ordered by (hour of ingestion, dataset, `host.name`, `timestamp`).
+//! `event.ingested`), or of row groups of compacted ones. Its rows are ordered by (file they go to, dataset, `host.name`,
+//! `timestamp`).
 
-use std::{collections::HashMap, fs::File, sync::Arc};
+use std::{collections::HashMap, fs::File, ops::Range, sync::Arc};
 
 use arrow::{
     array::{Array, AsArray},
@@ -21,14 +22,15 @@ use parquet::{
     file::metadata::{ParquetMetaData, RowGroupMetaData},
 };
 
-use super::HOUR;
 use crate::{
     Error, Result, Segment, SystemClass,
-    line::{Layout, cells::Cells, encode::Encoder, part},
+    line::{FORMAT_LINES, Layout, cells::Cells, encode::Encoder, part},
     snapshot::{Systems, systems_of},
 };
 
 const BATCH_ROWS: usize = 16_384;
+/// Bytes that a row of a compacted file counts in memory at least: its line is put together again.
+const LINE_ROW_BYTES: u64 = 1 << 10;
 
 /// Rows of one dataset and one input batch, in physical form.
 pub(crate) struct Part {
@@ -41,7 +43,8 @@ pub(crate) struct Part {
 /// One row: its sort key and where it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RowRef {
-    pub hour: i64,
+    /// Number of the span of `event.ingested` that a file is for.
+    pub unit: i64,
     pub dataset: u32,
     pub host: u32,
     pub timestamp: Micros,
@@ -54,12 +57,14 @@ pub(crate) struct RowRef {
 pub(crate) struct Slice {
     pub parts: Vec<Part>,
     pub rows: Vec<RowRef>,
-    /// By hour: systems, span of `timestamp`, datasets.
-    pub hours: HashMap<i64, HourFacts>,
+    /// By unit: systems, span of `timestamp`, datasets.
+    pub units: HashMap<i64, Facts>,
+    /// Bytes that are written of it at most.
+    pub written_max: u64,
 }
 
 #[derive(Default)]
-pub(crate) struct HourFacts {
+pub(crate) struct Facts {
     pub systems: Systems,
     pub timestamp: Option<(Micros, Micros)>,
 }
@@ -70,8 +75,13 @@ pub(crate) struct Piece {
     pub segment: Arc<Segment>,
     /// Only rows ingested from `.0` to before `.1`.
     pub ingested: Option<(Micros, Micros)>,
+    /// Only these row groups.
+    pub groups: Option<Range<usize>>,
     pub rows: u64,
+    /// Bytes in memory, about.
     pub bytes: u64,
+    /// Bytes that are written of it at most.
+    pub written_max: u64,
 }
 
 /// Splits segments, in order of ingestion, into slices of at most this many rows and about this many bytes in memory.
@@ -82,21 +92,11 @@ pub(crate) fn plan(segments: &[Arc<Segment>], rows_max: u64, bytes_max: u64) -> 
         let file = File::open(&segment.path).map_err(Error::file("open segment", &segment.path))?;
         let metadata =
             ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(Error::segment("read", &segment.id))?;
-        let groups = metadata.metadata().row_groups();
-        let size: u64 = groups.iter().map(|group| group.total_byte_size().max(0) as u64).sum();
-        let count = segment.rows.div_ceil(rows_max).max(size.div_ceil(bytes_max)).max(1);
-        let (from, to) = segment.ingested;
-        // Rows are spread over the segment's span; a burst makes one part bigger, not wrong.
-        let count = count.min(to.abs_diff(from) + 1);
-        let step = (to.abs_diff(from) + 1).div_ceil(count);
-        for at in 0..count {
-            let start = from.saturating_add_unsigned(step.saturating_mul(at));
-            let piece = Piece {
-                segment: Arc::clone(segment),
-                ingested: (count > 1).then(|| (start, start.saturating_add_unsigned(step))),
-                rows: segment.rows.div_ceil(count),
-                bytes: size.div_ceil(count),
-            };
+        let pieces = match segment.format {
+            FORMAT_LINES => by_group(segment, metadata.metadata()),
+            _ => by_time(segment, metadata.metadata(), rows_max, bytes_max),
+        };
+        for piece in pieces {
             let fits = rows.saturating_add(piece.rows) <= rows_max && bytes.saturating_add(piece.bytes) <= bytes_max;
             if !fits {
                 slices.push(Vec::new());
@@ -112,10 +112,46 @@ pub(crate) fn plan(segments: &[Arc<Segment>], rows_max: u64, bytes_max: u64) -> 
     Ok(slices)
 }
 
-/// Reads a slice.
-pub(crate) fn read(pieces: &[Piece], encoder: &mut Encoder, keep_logical: bool) -> Result<Slice> {
-    let mut slice = Slice::default();
-    let mut order = Order::default();
+/// A piece for each row group: each was a slice when it was written.
+fn by_group(segment: &Arc<Segment>, metadata: &ParquetMetaData) -> Vec<Piece> {
+    let groups = metadata.row_groups().iter().enumerate();
+    let piece = |(at, group): (usize, &RowGroupMetaData)| {
+        let rows = group.num_rows().max(0) as u64;
+        let bytes = (group.total_byte_size().max(0) as u64).max(rows.saturating_mul(LINE_ROW_BYTES));
+        // Written again among others it is as large, about.
+        let written_max = (group.compressed_size().max(0) as u64).saturating_mul(2);
+        Piece { segment: Arc::clone(segment), ingested: None, groups: Some(at..at + 1), rows, bytes, written_max }
+    };
+    groups.map(piece).collect()
+}
+
+/// The whole of a file of a flush, or parts of its span.
+fn by_time(segment: &Arc<Segment>, metadata: &ParquetMetaData, rows_max: u64, bytes_max: u64) -> Vec<Piece> {
+    let size: u64 = metadata.row_groups().iter().map(|group| group.total_byte_size().max(0) as u64).sum();
+    let count = segment.rows.div_ceil(rows_max).max(size.div_ceil(bytes_max)).max(1);
+    let (from, to) = segment.ingested;
+    // Rows are spread over the segment's span; a burst makes one part bigger, not wrong.
+    let count = count.min(to.abs_diff(from) + 1);
+    let step = (to.abs_diff(from) + 1).div_ceil(count);
+    let piece = |at| {
+        let start = from.saturating_add_unsigned(step.saturating_mul(at));
+        Piece {
+            segment: Arc::clone(segment),
+            ingested: (count > 1).then(|| (start, start.saturating_add_unsigned(step))),
+            groups: None,
+            rows: segment.rows.div_ceil(count),
+            bytes: size.div_ceil(count),
+            // More than twice what becomes of it.
+            written_max: segment.bytes.div_ceil(count),
+        }
+    };
+    (0..count).map(piece).collect()
+}
+
+/// Reads a slice whose rows go into a file for each `span` of `event.ingested`.
+pub(crate) fn read(pieces: &[Piece], encoder: &mut Encoder, keep_logical: bool, span: Micros) -> Result<Slice> {
+    let mut slice = Slice { written_max: pieces.iter().map(|piece| piece.written_max).sum(), ..Slice::default() };
+    let mut order = Order::new(span);
     for piece in pieces {
         read_piece(piece, encoder, keep_logical, &mut slice, &mut order).map_err(|error| match error {
             Failure::Store(error) => error,
@@ -142,7 +178,7 @@ fn read_piece(piece: &Piece, encoder: &mut Encoder, keep: bool, slice: &mut Slic
     let file = File::open(path).map_err(Error::file("open segment", path)).map_err(Failure::Store)?;
     let plain = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
     let layout = Layout::of_file(&piece.segment.id, plain.metadata()).map_err(Failure::Store)?;
-    for group in 0..plain.metadata().num_row_groups() {
+    for group in piece.groups.clone().unwrap_or(0..plain.metadata().num_row_groups()) {
         // Dictionaries are read as such, per row group; columns without a value are not read at all.
         let schema = coded_schema(plain.schema(), plain.metadata(), group);
         let metadata =
@@ -157,7 +193,11 @@ fn read_piece(piece: &Piece, encoder: &mut Encoder, keep: bool, slice: &mut Slic
         for batch in reader {
             let mut batch = batch?;
             if let Some(layout) = &layout {
-                batch = part::whole(&batch, layout).map_err(Failure::Store)?;
+                batch = match piece.segment.format {
+                    FORMAT_LINES => layout.decode_filled(&batch),
+                    _ => part::whole(&batch, layout),
+                }
+                .map_err(Failure::Store)?;
             }
             if let Some((from, to)) = piece.ingested {
                 batch = in_span(&batch, from, to, piece.segment.ingested)?;
@@ -243,14 +283,18 @@ fn without_nulls(batch: &RecordBatch) -> RecordBatch {
 }
 
 /// Collects sort keys; datasets and hosts are numbered as they come and ranked at the end.
-#[derive(Default)]
 struct Order {
+    span: Micros,
     rows: Vec<RowRef>,
     datasets: HashMap<String, u32>,
     hosts: HashMap<String, u32>,
 }
 
 impl Order {
+    fn new(span: Micros) -> Self {
+        Self { span, rows: Vec::new(), datasets: HashMap::new(), hosts: HashMap::new() }
+    }
+
     fn add(&mut self, batch: &RecordBatch, dataset: &str, slice: &mut Slice, ingested_last: Micros) {
         let next = self.datasets.len() as u32;
         let dataset_number = *self.datasets.entry(dataset.to_owned()).or_insert(next);
@@ -259,7 +303,7 @@ impl Order {
         let ingested = Cells::by_name(batch, field::EVENT_INGESTED.name());
         let part = slice.parts.len() as u32;
         let mut last: Option<(&str, u32)> = None;
-        let mut by_hour: Vec<(i64, Vec<usize>)> = Vec::new();
+        let mut by_unit: Vec<(i64, Vec<usize>)> = Vec::new();
         for row in 0..batch.num_rows() {
             let host = match (hosts.text(row), last) {
                 (None, _) => u32::MAX,
@@ -276,28 +320,28 @@ impl Order {
             };
             let time = ingested.date(row).unwrap_or(ingested_last);
             let claimed = timestamps.date(row);
-            let hour = time.div_euclid(HOUR);
+            let unit = time.div_euclid(self.span);
             self.rows.push(RowRef {
-                hour,
+                unit,
                 dataset: dataset_number,
                 host,
                 timestamp: claimed.unwrap_or(time),
                 part,
                 row: row as u32,
             });
-            match by_hour.last_mut() {
-                Some((last, rows)) if *last == hour => rows.push(row),
-                _ => by_hour.push((hour, vec![row])),
+            match by_unit.last_mut() {
+                Some((last, rows)) if *last == unit => rows.push(row),
+                _ => by_unit.push((unit, vec![row])),
             }
             if let Some(claimed) = claimed {
-                let facts = slice.hours.entry(hour).or_default();
+                let facts = slice.units.entry(unit).or_default();
                 facts.timestamp =
                     Some(facts.timestamp.map_or((claimed, claimed), |span| (span.0.min(claimed), span.1.max(claimed))));
             }
         }
-        for (hour, rows) in by_hour {
+        for (unit, rows) in by_unit {
             let parts: Vec<SystemClass> = systems_of(batch, dataset, ingested_last, rows);
-            let facts = slice.hours.entry(hour).or_default();
+            let facts = slice.units.entry(unit).or_default();
             parts.iter().for_each(|part| facts.systems.add(part));
         }
     }

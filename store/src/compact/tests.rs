@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Rows with everything that the line store and the writer tell apart.
-fn rich<'r>(event: &mut Event<'r>, number: u64) {
+pub(super) fn rich<'r>(event: &mut Event<'r>, number: u64) {
     let host = event.alloc(&format!("host-{}", 7 - number % 7));
     event.set(field::HOST_NAME, host);
     event.set(field::LOG_SYSLOG_HOSTNAME, host);
@@ -42,7 +42,7 @@ fn rich<'r>(event: &mut Event<'r>, number: u64) {
 }
 
 /// All rows as text, by id.
-fn everything(snapshot: &Snapshot) -> BTreeMap<String, BTreeMap<String, String>> {
+pub(super) fn everything(snapshot: &Snapshot) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     let hot = snapshot.hot.iter().map(|hot| hot.batch.clone());
     for batch in hot.chain(snapshot.segments.iter().flat_map(|segment| segment_rows(&segment.path))) {
@@ -194,7 +194,7 @@ async fn a_crash_before_the_commit_leaves_an_orphan_and_nothing_else() {
     let before = everything(&store.snapshot());
     let inputs: Vec<_> = store.snapshot().segments.iter().filter(|segment| !segment.skewed).cloned().collect();
     // As `compact_once` does, but the process ends before the commit; and once more in the middle of a file.
-    let job = super::plan::Job { inputs, skewed: false };
+    let job = super::plan::Job { inputs, skewed: false, span: HOUR, level: 1 };
     let (shared, copy) = (Arc::clone(&store), job.clone());
     tokio::task::spawn_blocking(move || super::job::run(&shared, &copy, None)).await.unwrap().unwrap();
     std::fs::write(dir.path().join("segments/half.parquet.part"), "PAR1").unwrap();
@@ -265,7 +265,7 @@ async fn retention_that_drops_an_input_meanwhile_wins() {
     let store = open(dir.path()).await;
     filled(&store, 2).await;
     let inputs: Vec<_> = store.snapshot().segments.iter().filter(|segment| !segment.skewed).cloned().collect();
-    let job = super::plan::Job { inputs: inputs.clone(), skewed: false };
+    let job = super::plan::Job { inputs: inputs.clone(), skewed: false, span: HOUR, level: 1 };
     let shared = Arc::clone(&store);
     let new = tokio::task::spawn_blocking(move || super::job::run(&shared, &job, None)).await.unwrap().unwrap();
     assert_eq!(store.apply_retention(&Nothing, START + HOUR).await.unwrap().len(), 3);

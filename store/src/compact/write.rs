@@ -197,6 +197,11 @@ impl FileWriter {
         Ok(())
     }
 
+    /// Bytes in the file so far.
+    pub fn bytes(&self) -> u64 {
+        self.writer.bytes_written() as u64
+    }
+
     fn note_shapes(&mut self, slice: &Slice, rows: &[RowRef], encoder: &Encoder) -> Result<(), Failure> {
         for row in rows {
             let code = slice.parts[row.part as usize].shapes[row.row as usize];

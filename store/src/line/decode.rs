@@ -150,6 +150,25 @@ impl Layout {
             .map_err(Error::segment("decode", &self.segment))
     }
 
+    /// Decodes the columns that have a value in this batch of all physical columns. Columns that are kept as they are stay as
+    /// they were read, dictionaries too.
+    pub(crate) fn decode_filled(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        for column in self.logical.fields() {
+            let array = match self.is_plain(column.name()) {
+                true => batch.column_by_name(column.name()).cloned(),
+                false => Some(self.decode(column.name(), batch)?),
+            };
+            if let Some(array) = array.filter(|array| array.null_count() < array.len()) {
+                fields.push(ArrowField::new(column.name(), array.data_type().clone(), true));
+                columns.push(array);
+            }
+        }
+        let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+            .map_err(Error::segment("decode", &self.segment))
+    }
+
     /// The shapes of a batch that has the column [`COLUMN_SHAPE`].
     pub fn shapes(&self, batch: &RecordBatch) -> Result<Shapes> {
         let failed = |what: String| Error::segment("decode", &self.segment)(what);

@@ -20,7 +20,7 @@ use super::{
     support::*,
 };
 use crate::{
-    Options, RetentionPolicy, Store, Tail,
+    Compacted, Options, RetentionPolicy, Store, Tail,
     proof::{VerifyOptions, verify},
     wal::sim::Rng,
 };
@@ -41,6 +41,8 @@ struct Model {
     crashes: u64,
     flushes: u64,
     compactions: u64,
+    /// Compactions of files that were compacted before.
+    merges: u64,
     faults: u64,
 }
 
@@ -68,7 +70,15 @@ struct World {
 }
 
 fn small(dir: &Path) -> Options {
-    Options { wal_file_bytes: 2_000, compact_rows: 30, compact_slice_rows: 40, compact_file_bytes: 20_000, ..options(dir) }
+    Options {
+        wal_file_bytes: 2_000,
+        compact_rows: 30,
+        compact_slice_rows: 40,
+        compact_file_bytes: 60_000,
+        // Rules of hours: files of several hours all the same.
+        compact_span_share: 1,
+        ..options(dir)
+    }
 }
 
 /// Starts the store; `None` when the machine went down meanwhile or a call failed: a person starts it again.
@@ -139,7 +149,12 @@ impl World {
                 self.drain().await;
                 model.flushes += u64::from(self.store.flush().await.is_ok());
             }
-            16..=17 => model.compactions += u64::from(matches!(self.store.compact_once().await, Ok(Some(_)))),
+            16..=17 => {
+                if let Ok(Some(done)) = self.store.compact_once().await {
+                    model.compactions += 1;
+                    model.merges += u64::from(is_merge(&done));
+                }
+            }
             18 => {
                 let through = self.tail.position();
                 self.store.release(rng.below(through + 1));
@@ -212,11 +227,17 @@ async fn run(seed: u64) -> Result<Model, String> {
     finish(&world, dir.path(), &mut model).await.map(|()| model)
 }
 
+fn is_merge(done: &Compacted) -> bool {
+    ["-l2", "-l3", "-l4"].iter().any(|level| done.outputs.iter().any(|id| id.contains(level)))
+}
+
 /// A good machine brings everything to its end: one flush, compaction, the books, checksums, the proof.
 async fn finish(world: &World, dir: &Path, model: &mut Model) -> Result<(), String> {
     let failed = |what: &str| format!("{what} fails on a good machine");
     world.store.flush().await.map_err(|error| format!("{}: {}", failed("a flush"), error.chain()))?;
-    world.store.compact_all().await.map_err(|error| format!("{}: {}", failed("compaction"), error.chain()))?;
+    let done = world.store.compact_all().await;
+    let done = done.map_err(|error| format!("{}: {}", failed("compaction"), error.chain()))?;
+    model.merges += done.iter().filter(|done| is_merge(done)).count() as u64;
     world.store.sweep().await;
     world.check(model)?;
     let sum = books(&world.store).await;
@@ -260,20 +281,23 @@ async fn whole_store() {
         sum.crashes += model.crashes;
         sum.flushes += model.flushes;
         sum.compactions += model.compactions;
+        sum.merges += model.merges;
         sum.faults += model.faults;
         sum.next += model.acknowledged.len() as u64;
         sum.dropped.extend(model.dropped);
         seeds += 1;
     }
     eprintln!(
-        "{seeds} seeds: {} records acknowledged, {} crashes, {} failed calls, {} flushes, {} compactions, {} dropped",
+        "{seeds} seeds: {} records acknowledged, {} crashes, {} failed calls, {} flushes, {} compactions, {} merges, {} dropped",
         sum.next,
         sum.crashes,
         sum.faults,
         sum.flushes,
         sum.compactions,
+        sum.merges,
         sum.dropped.len()
     );
-    let does_enough = sum.crashes > seeds && sum.flushes > seeds && sum.compactions > 0 && sum.next > 20 * seeds;
+    let does_enough =
+        sum.crashes > seeds && sum.flushes > seeds && sum.compactions > 0 && sum.merges > 0 && sum.next > 20 * seeds;
     assert!(first.is_some() || does_enough, "the simulation does too little");
 }

@@ -4,7 +4,7 @@
 //! schema holds only names that occur where the asker's systems do.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     sync::{Arc, Mutex},
 };
 
@@ -61,8 +61,16 @@ impl View {
                 for hot in &hot {
                     names.extend(extra_of_batch(&hot.batch));
                 }
+                // Most files share these lists with others.
+                let mut known = HashSet::new();
                 for segment in &segments {
-                    names.extend(segment.extra_names().map(str::to_owned));
+                    if known.insert(Arc::as_ptr(&segment.schema).cast::<()>()) {
+                        let columns = segment.schema.fields().iter().map(|column| column.name());
+                        names.extend(columns.filter(|name| Field::by_name(name).is_none()).cloned());
+                    }
+                    if !segment.residual_keys.is_empty() && known.insert(Arc::as_ptr(&segment.residual_keys).cast()) {
+                        names.extend(segment.residual_keys.iter().cloned());
+                    }
                 }
                 schema_with(names.iter().map(String::as_str))
             }

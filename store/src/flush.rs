@@ -18,7 +18,7 @@ use event::Micros;
 use tokio::sync::watch;
 
 use crate::{
-    Error, Hold, Result, RetentionPolicy, Segment, Snapshot, Store, Tombstone,
+    Error, Hold, Result, RetentionPolicy, Segment, Segments, Snapshot, Store, Tombstone,
     catalogue::{Publication, RollUp},
     ledger::LedgerRow,
     locked,
@@ -32,6 +32,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// How soon upkeep looks again whether a compaction is due: after it found none, and after it failed.
 const COMPACTION: Duration = Duration::from_secs(1);
 const COMPACTION_FAILED: Duration = Duration::from_secs(10);
+/// How soon it looks again for files to merge, after it found none: that is a look at every file there is.
+const MERGES: Duration = Duration::from_secs(60);
 /// How often retention and the ledger's roll-up run.
 const UPKEEP: Duration = Duration::from_secs(600);
 
@@ -182,7 +184,10 @@ impl Store {
             let mut next = self.snapshot().shallow();
             next.hot.retain(|hot| hot.through > through);
             segments.iter().for_each(|segment| next.extend_names(segment.extra_names()));
-            next.segments.extend(segments);
+            for segment in segments {
+                let segment = next.segments.sharing(Arc::unwrap_or_clone(segment));
+                next.segments.push(Arc::new(segment));
+            }
             self.hot_bytes.store(next.hot.iter().map(|hot| hot.bytes).sum(), Ordering::Relaxed);
             *locked(&self.hot_since) = (next.through > through).then(Instant::now);
             self.flushed.store(through, Ordering::Relaxed);
@@ -238,7 +243,7 @@ impl Store {
         let mut next = self.snapshot().shallow();
         let is_gone = |segment: &Segment| tombstones.iter().any(|tombstone| tombstone.segment == segment.id);
         let (gone, kept) = next.segments.drain(..).partition(|segment| is_gone(segment));
-        next.segments = kept;
+        next.segments = Segments::from(kept);
         let gone: Vec<Arc<Segment>> = gone;
         self.retire_files(&gone);
         self.swap(next);
@@ -282,7 +287,7 @@ impl Store {
         let mut last_upkeep: Option<Instant> = None;
         let mut retry_at = Instant::now();
         let mut compaction: Option<tokio::task::JoinHandle<Duration>> = None;
-        let mut compact_at = Instant::now();
+        let (mut compact_at, mut merge_at) = (Instant::now(), Instant::now());
         while !*shutdown.borrow_and_update() {
             tokio::select! {
                 changed = shutdown.changed() => if changed.is_err() { return },
@@ -303,7 +308,10 @@ impl Store {
                 };
                 compact_at = Instant::now() + pause;
                 if pause.is_zero() {
-                    compaction = Some(tokio::spawn(Arc::clone(&self).compact_and_tell()));
+                    let merges = Instant::now() >= merge_at;
+                    compaction = Some(tokio::spawn(Arc::clone(&self).compact_and_tell(merges)));
+                } else if Instant::now() >= merge_at {
+                    merge_at = Instant::now() + MERGES;
                 }
             }
             if Instant::now() >= retry_at
@@ -324,8 +332,8 @@ impl Store {
     }
 
     /// Returns when there may be more to do.
-    async fn compact_and_tell(self: Arc<Self>) -> Duration {
-        match self.compact_once().await {
+    async fn compact_and_tell(self: Arc<Self>, merges: bool) -> Duration {
+        match self.compact_due(merges).await {
             Ok(Some(done)) => {
                 tracing::info!(
                     inputs = done.inputs.len(),

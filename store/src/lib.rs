@@ -62,7 +62,7 @@ pub use outlook::{Outlook, SizesCache, SystemOutlook};
 pub use retention::RetentionPolicy;
 pub use segment::SKEW_MAX;
 pub use sizes::ClassSize;
-pub use snapshot::{EXTRA_NAMES_MAX, HotBatch, IndexFile, Segment, Snapshot, SystemClass};
+pub use snapshot::{EXTRA_NAMES_MAX, HotBatch, IndexFile, Segment, Segments, Snapshot, SystemClass};
 pub use store::{Processed, Store};
 pub use wal::{Frame, Recovery, Tail};
 

@@ -24,18 +24,61 @@ use crate::{ColdFile, line::cells::Cells};
 /// Names outside the catalogue that a snapshot lists; a sender that invents names must not fill the memory.
 pub const EXTRA_NAMES_MAX: usize = 50_000;
 
+/// Files that are looked at for a list of columns to share.
+const NEIGHBOURS: usize = 32;
+
 /// Everything that can be read, at one instant.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     /// Batches since the last flush, in order of publication.
     pub hot: Vec<Arc<HotBatch>>,
     /// Files, in order of publication.
-    pub segments: Vec<Arc<Segment>>,
+    pub segments: Segments,
     /// Last log sequence whose events are visible.
     pub through: u64,
     /// Names outside the field catalogue that occur in any hot batch or segment (as a column or inside `residual`), at most
     /// [`EXTRA_NAMES_MAX`]; all are text.
     pub extra: Arc<BTreeSet<Arc<str>>>,
+}
+
+/// The list of a snapshot's files. Snapshots that only differ in their hot batches share it: ten thousand files are not counted
+/// anew with every block.
+#[derive(Clone, Debug, Default)]
+pub struct Segments(Arc<Vec<Arc<Segment>>>);
+
+impl std::ops::Deref for Segments {
+    type Target = Vec<Arc<Segment>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Segments {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl From<Vec<Arc<Segment>>> for Segments {
+    fn from(segments: Vec<Arc<Segment>>) -> Self {
+        Self(Arc::new(segments))
+    }
+}
+
+impl FromIterator<Arc<Segment>> for Segments {
+    fn from_iter<I: IntoIterator<Item = Arc<Segment>>>(segments: I) -> Self {
+        segments.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl<'s> IntoIterator for &'s Segments {
+    type Item = &'s Arc<Segment>;
+    type IntoIter = std::slice::Iter<'s, Arc<Segment>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }
 
 /// Events of one processing block and dataset that are not in a file yet.
@@ -150,6 +193,22 @@ impl Snapshot {
                 Arc::make_mut(&mut self.extra).insert(name.into());
             }
         }
+    }
+}
+
+impl Segments {
+    /// The segment with the list of columns, and of residual keys, of a neighbour where they are equal: mostly they are, and who
+    /// looks at all of them need not look at each.
+    pub(crate) fn sharing(&self, mut segment: Segment) -> Segment {
+        for other in self.iter().rev().take(NEIGHBOURS) {
+            if other.schema == segment.schema {
+                segment.schema = Arc::clone(&other.schema);
+            }
+            if other.residual_keys == segment.residual_keys {
+                segment.residual_keys = Arc::clone(&other.residual_keys);
+            }
+        }
+        segment
     }
 }
 

@@ -184,7 +184,8 @@ impl SqliteCatalogue {
             schemas.insert(row.try_get::<i64, _>("id")?, parse_columns(row.try_get("list")?)?);
         }
         let rows = sqlx::query("SELECT * FROM segment ORDER BY number").fetch_all(&mut *tx).await?;
-        let segments = rows.iter().map(|row| read_segment(row, &schemas)).collect::<Result<_, _>>()?;
+        let mut keys = HashMap::new();
+        let segments = rows.iter().map(|row| read_segment(row, &schemas, &mut keys)).collect::<Result<_, _>>()?;
         let rows = sqlx::query("SELECT source, file, offset FROM file_position").fetch_all(&mut *tx).await?;
         let position = |row: &SqliteRow| {
             let offset = row.try_get::<i64, _>("offset")? as u64;
@@ -472,7 +473,17 @@ async fn bury(tx: &mut Transaction<'_, Sqlite>, tombstone: &Tombstone) -> Result
     Ok(())
 }
 
-fn read_segment(row: &SqliteRow, schemas: &HashMap<i64, SchemaRef>) -> Result<Segment, sqlx::Error> {
+fn read_segment(
+    row: &SqliteRow,
+    schemas: &HashMap<i64, SchemaRef>,
+    keys: &mut HashMap<String, Arc<BTreeSet<String>>>,
+) -> Result<Segment, sqlx::Error> {
+    // Mostly the same, or none.
+    let text: &str = row.try_get("residual_keys")?;
+    let residual_keys = match keys.get(text) {
+        Some(known) => Arc::clone(known),
+        None => Arc::clone(keys.entry(text.to_owned()).or_insert(Arc::new(from_json(text)?))),
+    };
     let location: String = row.try_get("location")?;
     let checksum: Vec<u8> = row.try_get("checksum")?;
     let systems: Vec<TombstoneSystem> = from_json(row.try_get("systems")?)?;
@@ -491,7 +502,7 @@ fn read_segment(row: &SqliteRow, schemas: &HashMap<i64, SchemaRef>) -> Result<Se
         datasets: from_json(row.try_get("datasets")?)?,
         systems: systems.into_iter().map(SystemClass::from).collect(),
         schema: SchemaRef::clone(schema),
-        residual_keys: Arc::new(from_json::<BTreeSet<String>>(row.try_get("residual_keys")?)?),
+        residual_keys,
         residual_complete: row.try_get("residual_complete")?,
         skewed: row.try_get("skewed")?,
         level: number(row, "level")? as u8,

@@ -132,7 +132,7 @@ impl Store {
         let (wal_clock, wal_ledger) = (Arc::clone(&clock), Arc::clone(&ledger));
         let wal = blocking("recovering the log", move || open_wal(settings, loaded, storage, wal_clock, wal_ledger)).await?;
 
-        let mut snapshot = Snapshot { through, segments: present, ..Snapshot::default() };
+        let mut snapshot = Snapshot { through, segments: present.into(), ..Snapshot::default() };
         let segments = snapshot.segments.clone();
         segments.iter().for_each(|segment| snapshot.extend_names(segment.extra_names()));
         Ok(Arc::new(Self {

@@ -222,7 +222,7 @@ impl Run<'_> {
         let started = Instant::now();
         let is_busy = || {
             let hot = self.store.hot_bytes.load(Ordering::Relaxed);
-            hot > self.store.options.hot_bytes_max / 2 || self.store.ledger.frames_waiting() > 256
+            hot > self.store.options.hot_bytes_max / 2 || self.store.is_behind()
         };
         while is_busy() && started.elapsed() < PAUSE_MAX && !self.store.stopping.load(Ordering::Relaxed) {
             std::thread::sleep(PAUSE_STEP);

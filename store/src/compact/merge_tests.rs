@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{
     HOUR,
-    plan::{Job, LEVEL_MAX, choose, widths},
+    plan::{Job, LEVEL_MAX, Limits, choose, widths},
     tests::{everything, rich},
 };
 use crate::{
@@ -274,12 +274,12 @@ proptest! {
         let segments: Vec<_> = parts.iter().enumerate()
             .map(|(at, (from, len, rows, skewed))| file(at, (*from, from + len), *rows, 0, *skewed)).collect();
         let rows: u64 = segments.iter().map(|segment| segment.rows).sum();
-        let mut snapshot = Snapshot { segments, ..Snapshot::default() };
+        let mut snapshot = Snapshot { segments: segments.into(), ..Snapshot::default() };
         let span_max = days * DAY;
         let widest = widths(span_max).last().unwrap().0;
         let mut next = 1_000;
         let (mut runs, mut rewritten) = (0, 0);
-        while let Some(job) = choose(&snapshot, &options, span_max, now) {
+        while let Some(job) = choose(&snapshot, &options, Limits { span_max, is_behind: false, merges: true }, now) {
             runs += 1;
             prop_assert!(runs <= 2_000, "it does not end");
             prop_assert!(job.level <= LEVEL_MAX && job.span <= widest);
@@ -292,7 +292,7 @@ proptest! {
             let gone: Vec<&str> = job.inputs.iter().map(|segment| segment.id.as_str()).collect();
             let mut left: Vec<_> = snapshot.segments.iter().filter(|segment| !gone.contains(&segment.id.as_str())).cloned().collect();
             left.extend(outcome(&job, &mut next));
-            snapshot.segments = left;
+            snapshot.segments = left.into();
         }
         prop_assert!(rewritten <= rows * u64::from(LEVEL_MAX));
         if now == Micros::MAX {

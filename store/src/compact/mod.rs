@@ -40,6 +40,9 @@ use crate::{Error, Result, Segment, Store, locked};
 /// A merge that failed so often stays undone until the next start; others go on.
 const MERGE_TRIES: u32 = 3;
 
+/// Frames that wait to be published in a stream that is kept up with, at most.
+const BEHIND: usize = 256;
+
 /// An hour of `event.ingested`.
 pub(crate) const HOUR: Micros = 3_600 * 1_000_000;
 
@@ -104,16 +107,26 @@ impl Store {
 
     /// Does the most urgent compaction, if one is due; `None` when nothing is.
     pub async fn compact_once(self: &Arc<Self>) -> Result<Option<Compacted>> {
-        self.compact_at(self.clock.now()).await
+        self.compact_due(true).await
+    }
+
+    /// The same; without `merges` only for files of flushes.
+    pub(crate) async fn compact_due(self: &Arc<Self>, merges: bool) -> Result<Option<Compacted>> {
+        self.compact_at(self.clock.now(), merges).await
     }
 
     /// Compacts whatever can be, due or not; for tests, benches and before an export.
     pub async fn compact_all(self: &Arc<Self>) -> Result<Vec<Compacted>> {
         let mut done = Vec::new();
-        while let Some(compacted) = self.compact_at(Micros::MAX).await? {
+        while let Some(compacted) = self.compact_at(Micros::MAX, true).await? {
             done.push(compacted);
         }
         Ok(done)
+    }
+
+    /// True while frames of the log wait that are not even visible.
+    fn is_behind(&self) -> bool {
+        self.ledger.frames_waiting() > BEHIND
     }
 
     /// Notes how long rows are kept at least: no file will span much of it. Until it is known, a file spans an hour.
@@ -123,7 +136,7 @@ impl Store {
         self.span_max.store(span, Ordering::Relaxed);
     }
 
-    async fn compact_at(self: &Arc<Self>, now: Micros) -> Result<Option<Compacted>> {
+    async fn compact_at(self: &Arc<Self>, now: Micros, merges: bool) -> Result<Option<Compacted>> {
         let store = Arc::clone(self);
         // In a task of its own: a caller that goes away must not leave catalogue and snapshot apart.
         let task = tokio::spawn(async move {
@@ -135,10 +148,12 @@ impl Store {
             let mut fit = store.snapshot().shallow();
             {
                 let log = locked(&store.compaction_log);
-                fit.segments.retain(|segment| !log.is_left_alone(segment));
+                if fit.segments.iter().any(|segment| log.is_left_alone(segment)) {
+                    fit.segments.retain(|segment| !log.is_left_alone(segment));
+                }
             }
-            let span_max = store.span_max.load(Ordering::Relaxed);
-            let Some(job) = plan::choose(&fit, &store.options, span_max, now) else { return Ok(None) };
+            let limits = plan::Limits { span_max: store.span_max.load(Ordering::Relaxed), is_behind: store.is_behind(), merges };
+            let Some(job) = plan::choose(&fit, &store.options, limits, now) else { return Ok(None) };
             drop(fit);
             let merged = (job.level > 1).then(|| job.inputs.first().map(|segment| segment.id.clone())).flatten();
             let outcome = store.compact_job(job).await;
@@ -236,6 +251,7 @@ impl Store {
         let at = next.segments.iter().position(is_gone).unwrap_or(next.segments.len());
         let taken: Vec<Arc<Segment>> = next.segments.iter().filter(|segment| is_gone(segment)).cloned().collect();
         next.segments.retain(|segment| !is_gone(segment));
+        let new: Vec<_> = new.into_iter().map(|segment| Arc::new(next.segments.sharing(Arc::unwrap_or_clone(segment)))).collect();
         next.segments.splice(at..at, new);
         self.retire_files(&taken);
         self.swap(next);

@@ -38,6 +38,9 @@ const CALM_SHARE: u64 = 64;
 /// for their rows.
 const PART_GROUPS: u64 = 4;
 
+/// While the log is read again, or ingest is behind, so many times as much waits: what is not visible comes first.
+const BEHIND_TIMES: u64 = 8;
+
 /// The highest level; how often a row is rewritten at most.
 pub(crate) const LEVEL_MAX: u8 = 4;
 
@@ -53,11 +56,31 @@ pub(crate) struct Job {
     pub level: u8,
 }
 
-/// The most urgent job; `None` when nothing is due. At `Micros::MAX` everything is. No file will span more than `span_max`.
-pub(crate) fn choose(snapshot: &Snapshot, options: &Options, span_max: Micros, now: Micros) -> Option<Job> {
+/// What is right at the moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// No file will span more of `event.ingested`.
+    pub span_max: Micros,
+    /// Frames of the log wait to be published.
+    pub is_behind: bool,
+    /// Whether compacted files are merged too.
+    pub merges: bool,
+}
+
+/// The most urgent job; `None` when nothing is due. At `Micros::MAX` everything is.
+pub(crate) fn choose(snapshot: &Snapshot, options: &Options, limits: Limits, now: Micros) -> Option<Job> {
     let both = [false, true];
+    if limits.is_behind && now != Micros::MAX {
+        let waits = both.map(|skewed| sums(&waiting(snapshot, skewed)));
+        let (rows, bytes) = (waits[0].0 + waits[1].0, waits[0].1 + waits[1].1);
+        let is_much = rows / BEHIND_TIMES >= options.compact_rows || bytes / BEHIND_TIMES >= options.compact_bytes;
+        if !is_much {
+            return None;
+        }
+    }
     let first = both.into_iter().find_map(|skewed| choose_level_0(snapshot, options, now, skewed));
-    first.or_else(|| both.into_iter().find_map(|skewed| choose_merge(snapshot, options, span_max, now, skewed)))
+    let merged = |skewed| choose_merge(snapshot, options, limits.span_max, now, skewed);
+    first.or_else(|| both.into_iter().filter(|_| limits.merges).find_map(merged))
 }
 
 /// L0 files that wait, oldest first.

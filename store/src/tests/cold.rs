@@ -234,7 +234,7 @@ async fn objects_are_read_in_blocks_and_once() {
         cold: Some(crate::ColdFile { url: cold.url_of(&segment.location), files: Some(Arc::clone(&cold)) }),
         ..Segment::clone(&segment)
     };
-    let snapshot = Arc::new(Snapshot { segments: vec![Arc::new(far.clone())], ..Snapshot::default() });
+    let snapshot = Arc::new(Snapshot { segments: vec![Arc::new(far.clone())].into(), ..Snapshot::default() });
     assert_eq!(read_numbers(Arc::clone(&snapshot)).await, (0..3_000).collect::<Vec<_>>());
     // All of it was fetched: it is read again although the bucket is away.
     objects.delete(&key).await.unwrap();

@@ -14,4 +14,5 @@ mod hostile;
 mod openapi;
 mod pipeline;
 mod proof;
+mod restart;
 mod web_api;

@@ -31,6 +31,9 @@ fn records(path: &Path) -> Vec<String> {
     if is_wrapped { text.lines().filter_map(unwrap).collect() } else { text.lines().map(str::to_owned).collect() }
 }
 
+/// Whatever reads a record, as long as one does.
+const ANY: &[&str] = &["any"];
+
 /// Share of records read by one of the parsers named.
 fn share(folder: &Path, parsers: &[&str]) -> Option<(usize, usize)> {
     let mut all = 0;
@@ -47,7 +50,7 @@ fn share(folder: &Path, parsers: &[&str]) -> Option<(usize, usize)> {
             let raw = RawRecord::new(record.as_bytes(), record, testing::RECEIVED, Tz::UTC);
             let (_, name) = crate::parse(raw, None, &mut Memory::default(), &mut event);
             all += 1;
-            read += usize::from(parsers.contains(&name));
+            read += usize::from(if parsers == ANY { name != "none" } else { parsers.contains(&name) });
         }
     }
     (all > 0).then_some((read, all))
@@ -66,10 +69,10 @@ fn real_data() {
         ("logs/fortinet_fortigate", &["fortigate"], 0.5),
         ("logs/apache", &["apache_access", "apache_error", "nginx_access"], 0.5),
         ("loghub/Apache", &["apache_error"], 0.9),
-        ("loghub/Linux", &["syslog", "sshd", "pam", "su", "cron", "sudo", "shadow"], 0.9),
-        ("loghub/Mac", &["syslog", "sshd", "sudo", "cron"], 0.5),
+        ("loghub/Linux", ANY, 0.9),
+        ("loghub/Mac", ANY, 0.9),
         ("logs/cef", &["cef"], 0.5),
-        ("logs/linux_auth", &["sshd", "sudo", "su", "pam", "shadow", "cron", "syslog"], 0.5),
+        ("logs/linux_auth", ANY, 0.9),
     ];
     for (folder, parsers, floor) in floors {
         match share(&data.join(folder), parsers) {

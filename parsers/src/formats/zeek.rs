@@ -80,7 +80,8 @@ fn is_json(object: &str) -> bool {
     let b = object.as_bytes();
     let has = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word).is_some();
     // Members stand in the order of the log's fields: `ts` comes first, unless a shipper put `_path` before it.
-    let starts = has(24, b"\"ts\"") || has(40, b"\"_path\"") && has(120, b"\"ts\"") || has(600, b"\"_raw\":\"{\\\"ts\\\":");
+    let first = object.trim_start_matches(['{', ' ', '\t']);
+    let starts = first.starts_with("\"ts\"") || has(40, b"\"_path\"") && has(120, b"\"ts\"") || has(600, b"\"_raw\":\"{\\\"ts\\\":");
     starts && (logs::MARKS.iter().any(|mark| has(16_384, mark.as_bytes())) || has(40, b"\"_path\""))
 }
 

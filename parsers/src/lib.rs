@@ -45,6 +45,8 @@ pub mod net;
 pub mod objects;
 pub mod pattern;
 pub mod phrases;
+pub mod mapping;
+pub mod objects;
 mod recognise;
 pub mod render;
 pub mod stamps;

@@ -40,6 +40,10 @@ use crate::{Error, Result, Segment, Store, locked};
 /// A merge that failed so often stays undone until the next start; others go on.
 const MERGE_TRIES: u32 = 3;
 
+/// Priority of compaction's thread: about a tenth of a busy core, and all of an idle one. At 19 it would be a hundredth, and debt
+/// would only grow. Where very much waits, it is served like the rest.
+const NICE: i32 = 10;
+
 /// Frames that wait to be published in a stream that is kept up with, at most.
 const BEHIND: usize = 256;
 
@@ -193,7 +197,9 @@ impl Store {
         let started = Instant::now();
         let observers = locked(&self.observers).clone();
         let (store, inputs) = (Arc::clone(self), job.inputs.clone());
-        let new = on_own_thread(move || job::run(&store, &job, observers.as_ref())).await?;
+        let much = self.options.compact_rows.saturating_mul(plan::BEHIND_TIMES);
+        let nice = if debt(&self.snapshot()).rows < much { NICE } else { 0 };
+        let new = on_own_thread(nice, move || job::run(&store, &job, observers.as_ref())).await?;
         let compacted = Compacted {
             inputs: inputs.iter().map(|segment| segment.id.clone()).collect(),
             outputs: new.iter().map(|segment| segment.id.clone()).collect(),
@@ -275,12 +281,12 @@ pub(crate) fn debt(snapshot: &crate::Snapshot) -> Debt {
     })
 }
 
-/// Runs blocking work on a thread of its own, at the lowest priority: ingest comes first.
-async fn on_own_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+/// Runs blocking work on a thread of its own, at a low priority: ingest comes first.
+async fn on_own_thread<T: Send + 'static>(nice: i32, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let (answer, answered) = tokio::sync::oneshot::channel();
     let run = move || {
         // SAFETY: `setpriority` on thread 0, the calling one, touches no memory; that it may fail is of no consequence.
-        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
         // Nobody waits any more when the runtime is going down.
         let _ = answer.send(work());
     };

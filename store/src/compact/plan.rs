@@ -39,7 +39,7 @@ const CALM_SHARE: u64 = 64;
 const PART_GROUPS: u64 = 4;
 
 /// While the log is read again, or ingest is behind, so many times as much waits: what is not visible comes first.
-const BEHIND_TIMES: u64 = 8;
+pub(crate) const BEHIND_TIMES: u64 = 8;
 
 /// The highest level; how often a row is rewritten at most.
 pub(crate) const LEVEL_MAX: u8 = 4;

@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod demo;
 mod failure;
+mod formats;
 mod pipe;
 mod sizing;
 mod wiring;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         // Parsers and rules need no runtime.
         Command::Parse(options) => cli::parse::run(&options),
         Command::Rules(command) => cli::rules::run(&command),
+        Command::Parser(command) => cli::parser::run(&command),
         Command::Validate(options) => cli::validate::run(&options),
         command => on_runtime(command),
     };
@@ -52,7 +54,7 @@ fn on_runtime(command: Command) -> Result {
             Command::Doctor(options) => cli::doctor::run(options).await,
             Command::Query(options) => cli::query::run(options).await,
             Command::Demo(options) => cli::demo::run(options).await,
-            Command::Parse(_) | Command::Rules(_) | Command::Validate(_) => Ok(()),
+            Command::Parse(_) | Command::Parser(_) | Command::Rules(_) | Command::Validate(_) => Ok(()),
         }
     })
 }

@@ -36,6 +36,7 @@ use crate::{
     cli::SOCKET,
     config::Settings,
     failure::{Failure, Result},
+    formats::Known,
     pipe::{Knowledge, Pipe, Progress, Rules},
 };
 use facts::ProgramFacts;
@@ -57,6 +58,9 @@ pub struct Addresses {
     pub netflow: Vec<SocketAddr>,
 }
 
+/// How often the installation's own formats are looked at.
+const MAPPINGS_EVERY: Duration = Duration::from_secs(2);
+
 /// Store, state and what reads them: what a command needs, with or without a server.
 pub struct Core {
     pub settings: Settings,
@@ -66,6 +70,7 @@ pub struct Core {
     pub engine: Arc<Engine>,
     pub responder: Arc<Responder>,
     pub sources: Arc<ingest::Sources>,
+    pub formats: Arc<Known>,
     pub metrics: Arc<ingest::Metrics>,
     pub knowledge: Arc<RwLock<Knowledge>>,
     pub rules: Arc<RwLock<Arc<Rules>>>,
@@ -101,7 +106,9 @@ impl Core {
         })?;
         let state =
             State::open(&dir.join("state.db")).await.map_err(|error| Failure::of("failed to open the state database", &error))?;
-        let parsers = |name: &str| parsers::by_name(name).is_some();
+        let formats = Known::open(settings.mappings.clone()).map_err(|problems| Failure::config(&problems))?;
+        let own = formats.load();
+        let parsers = |name: &str| own.by_name(name).is_some();
         let sources = ingest::Sources::from_settings(&settings.ingest, parsers)
             .map_err(|problems| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
         let mut respond_settings = settings.respond.clone();
@@ -125,6 +132,7 @@ impl Core {
             engine,
             responder,
             sources: Arc::new(sources),
+            formats: Arc::new(formats),
             metrics: Arc::default(),
             knowledge,
             rules: Arc::new(RwLock::new(Arc::new(rules))),
@@ -174,6 +182,17 @@ impl Core {
         }
     }
 
+    /// Looks after changed mapping files, until stopped.
+    fn watching(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+        let formats = self.formats.clone();
+        async move {
+            while stop.run_until_cancelled(tokio::time::sleep(MAPPINGS_EVERY)).await.is_some() {
+                let formats = formats.clone();
+                let _ = tokio::task::spawn_blocking(move || formats.refresh()).await;
+            }
+        }
+    }
+
     fn pipe(&self) -> Pipe {
         Pipe {
             node: self.settings.server.node.clone(),
@@ -181,6 +200,7 @@ impl Core {
             state: self.state.clone(),
             responder: self.responder.clone(),
             sources: self.sources.clone(),
+            formats: self.formats.clone(),
             knowledge: self.knowledge.clone(),
             rules: self.rules.clone(),
             progress: self.progress.clone(),
@@ -391,6 +411,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running>
     });
     workers.spawn(core.maintenance(processing.clone()));
     workers.spawn(core.moving(processing.clone()));
+    workers.spawn(core.watching(processing.clone()));
     workers.spawn(keeping::watch(core.keeping.clone(), core.store.sink(), processing.clone()));
     let (responder, stop) = (core.responder.clone(), processing.clone());
     workers.spawn(async move { responder.run(stop.cancelled_owned()).await });
@@ -491,7 +512,9 @@ impl Running {
     /// Takes in rules and sources of new settings; on failure everything stays as it is.
     pub fn reload(&self, settings: &Settings) -> Result {
         let (rules, rejected) = load_rules(settings)?;
-        let table = ingest::SourceTable::new(&settings.ingest.sources, |name| parsers::by_name(name).is_some())
+        self.core.formats.refresh();
+        let formats = self.core.formats.load();
+        let table = ingest::SourceTable::new(&settings.ingest.sources, |name| formats.by_name(name).is_some())
             .map_err(|problems| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
         *self.core.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
         *self.core.rejected.write().unwrap_or_else(PoisonError::into_inner) = rejected;

@@ -68,7 +68,7 @@ mod testing;
 
 use event::{Event, Outcome, RawRecord};
 
-pub use recognise::{Memory, parse};
+pub use recognise::{Formats, Memory, parse};
 
 /// Reads one format.
 pub trait Parser: Send + Sync {

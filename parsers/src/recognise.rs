@@ -1,14 +1,14 @@
 //! Whole record → envelope → the parser of its payload → event.
 //!
-//! Which parser reads a payload is decided in this order: the one that configuration fixed; those that claim the program
-//! named in the envelope; the one that read the sender's last record, if it is sure again; the first that is sure; the first
+//! Which parser reads a payload is decided in this order: the one that configuration fixed; the installation's own mappings that
+//! claim it ([`Formats`]); those that claim the program named in the envelope; the one that read the sender's last record, if it is sure again; the first that is sure; the first
 //! that says maybe; the plain syslog event. So the memory of a sender only saves work: it never changes what is read.
 
 use std::sync::LazyLock;
 
 use event::{Event, Outcome, RawRecord, field};
 
-use crate::{PARSERS, Parser, Sniff, envelope};
+use crate::{PARSERS, Parser, Sniff, envelope, mapping::Mapping};
 
 /// The remembered format of one sender's source. Tiny, so that the pipe can keep one for each of many senders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,11 +23,63 @@ const MAYBE_WORDS: usize = 3;
 /// The name given to records that no parser reads.
 const NONE: &str = "none";
 
+/// What an installation can read: mappings of its own, then [`PARSERS`].
+///
+/// A mapping that claims a line (by program or by its `[match]`) is asked before every built-in parser, so that an operator can
+/// mend what a built-in one gets wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Formats {
+    own: Vec<&'static Mapping>,
+}
+
+impl Formats {
+    /// Takes mappings, the first of a name wins. They live as long as the program.
+    pub fn new(own: Vec<&'static Mapping>) -> Self {
+        Self { own }
+    }
+
+    pub fn own(&self) -> &[&'static Mapping] {
+        &self.own
+    }
+
+    /// Finds a parser by the name that configuration gives it.
+    pub fn by_name(&self, name: &str) -> Option<&'static dyn Parser> {
+        let own = self.own.iter().find(|mapping| mapping.name() == name);
+        own.map(|mapping| *mapping as &'static dyn Parser).or_else(|| crate::by_name(name))
+    }
+
+    /// All names, the installation's own first.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.own.iter().map(|mapping| mapping.name()).chain(PARSERS.iter().map(|parser| parser.name())).collect()
+    }
+
+    /// Reads a whole record, see [`parse`].
+    pub fn parse<'r>(
+        &self,
+        raw: RawRecord<'r>,
+        fixed: Option<&'static dyn Parser>,
+        memory: &mut Memory,
+        event: &mut Event<'r>,
+    ) -> (Outcome, &'static str) {
+        parse_with(&self.own, raw, fixed, memory, event)
+    }
+}
+
 /// Reads a whole record: envelope, then payload. Sets the dataset; returns the name of the parser that read it.
 ///
 /// After `Unreadable` the event holds a quarantined record: dataset `unparsed`, `event.kind` `pipeline_error`, the reason in
 /// `error.message`, the text in `message`.
 pub fn parse<'r>(
+    raw: RawRecord<'r>,
+    fixed: Option<&'static dyn Parser>,
+    memory: &mut Memory,
+    event: &mut Event<'r>,
+) -> (Outcome, &'static str) {
+    parse_with(&[], raw, fixed, memory, event)
+}
+
+fn parse_with<'r>(
+    own: &[&'static Mapping],
     raw: RawRecord<'r>,
     fixed: Option<&'static dyn Parser>,
     memory: &mut Memory,
@@ -41,6 +93,14 @@ pub fn parse<'r>(
     let payload = raw.with_text(envelope.payload);
     if let Some(parser) = fixed {
         return with_fixed(parser, raw, payload, event);
+    }
+    for mapping in own {
+        let claims = envelope.program.is_some_and(|program| {
+            mapping.programs().iter().any(|name| name.eq_ignore_ascii_case(program.rsplit('/').next().unwrap_or(program)))
+        });
+        if (claims || mapping.sniff(payload) == Sniff::Yes) && read(*mapping, payload, event) {
+            return (Outcome::Parsed, mapping.name());
+        }
     }
     if let Some(program) = envelope.program {
         for parser in programs(program) {
@@ -156,6 +216,24 @@ mod tests {
         assert_eq!(names.len(), PARSERS.len());
         assert!(names.iter().all(|name| crate::by_name(name).is_some()));
         assert!(crate::by_name("no_such").is_none());
+    }
+
+    #[test]
+    fn own_mappings_come_first() {
+        let file = "name = \"door\"\ndataset = \"door\"\nprefix = \"door.\"\nformat = \"pattern\"\n[match]\nprograms = [\"sshd\"]\n\
+                    [[pattern]]\ntext = \"open {who}\"\n[fields]\nwho = \"user.name\"\n";
+        let mapping: &'static Mapping = Box::leak(Box::new(crate::mapping::compile(file).unwrap()));
+        let formats = Formats::new(vec![mapping]);
+        let name = |line: &str| {
+            let arena = bumpalo::Bump::new();
+            let mut event = Event::new(&arena);
+            let raw = RawRecord::new(line.as_bytes(), line, crate::testing::RECEIVED, chrono_tz::Tz::UTC);
+            formats.parse(raw, None, &mut Memory::default(), &mut event).1
+        };
+        assert_eq!(name("<38>Nov 23 10:00:00 h sshd[1]: open lan"), "door");
+        assert_eq!(name("<38>Nov 23 10:00:00 h sshd[1]: Invalid user x from 192.0.2.1 port 1"), "sshd");
+        assert_eq!(name("<38>Nov 23 10:00:00 h other[1]: open lan"), "syslog");
+        assert_eq!((formats.by_name("door").unwrap().name(), formats.by_name("sshd").unwrap().name()), ("door", "sshd"));
     }
 
     #[test]

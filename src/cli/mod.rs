@@ -4,6 +4,7 @@ pub mod demo;
 pub mod doctor;
 pub mod ingest;
 pub mod parse;
+pub mod parser;
 pub mod query;
 mod remote;
 pub mod rules;
@@ -42,6 +43,9 @@ pub enum Command {
     Query(query::Options),
     /// Show what the parsers make of lines on standard input
     Parse(parse::Options),
+    /// Look after the installation's own formats
+    #[command(subcommand)]
+    Parser(parser::Command),
     /// Check Sigma rules
     #[command(subcommand)]
     Rules(rules::Command),

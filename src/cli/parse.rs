@@ -2,7 +2,10 @@
 //!
 //! `null` where a record gives nothing. No enrichment: no ids, no systems, no receive time of ours in the output.
 
-use std::io::{self, BufRead as _, Write as _};
+use std::{
+    io::{self, BufRead as _, Write as _},
+    path::PathBuf,
+};
 
 use bumpalo::Bump;
 use clap::{Args, ValueEnum};
@@ -12,6 +15,7 @@ use parsers::Memory;
 use crate::{
     clock::SystemClock,
     failure::{Failure, Result},
+    formats,
 };
 
 #[derive(Args)]
@@ -22,6 +26,11 @@ pub struct Options {
     /// Parser by name; without it each line is recognised
     #[arg(long, value_name = "NAME")]
     parser: Option<String>,
+    /// Folder of mapping files to read with; without it the one beside the configuration file
+    #[arg(long, value_name = "DIR")]
+    mappings: Option<PathBuf>,
+    #[command(flatten)]
+    config: super::Config,
     /// Zone of stamps that name none
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     timezone: String,
@@ -34,11 +43,14 @@ pub enum Input {
 }
 
 pub fn run(options: &Options) -> Result {
+    let formats = match options.mappings.clone().or_else(|| formats::folder(options.config.config.as_deref())) {
+        Some(dir) => formats::read(&dir).map_err(|problems| Failure::config(&problems))?,
+        None => parsers::Formats::default(),
+    };
     let fixed = match &options.parser {
         None => None,
-        Some(name) => Some(parsers::by_name(name).ok_or_else(|| {
-            let known: Vec<&str> = parsers::PARSERS.iter().map(|parser| parser.name()).collect();
-            Failure::new(format!("there is no parser {name:?}")).hint(format!("parsers: {}", known.join(", ")))
+        Some(name) => Some(formats.by_name(name).ok_or_else(|| {
+            Failure::new(format!("there is no parser {name:?}")).hint(format!("parsers: {}", formats.names().join(", ")))
         })?),
     };
     let zone = options.timezone.parse().map_err(|_| {
@@ -62,7 +74,7 @@ pub fn run(options: &Options) -> Result {
         let mut event = Event::new(&arena);
         let text = String::from_utf8_lossy(&record);
         let raw = RawRecord::new(&record, &text, SystemClock.now(), zone);
-        parsers::parse(raw, fixed, &mut memory, &mut event);
+        formats.parse(raw, fixed, &mut memory, &mut event);
         let shown = parsers::render::json(&event);
         drop(event);
         writeln!(output, "{shown}").map_err(failed)?;

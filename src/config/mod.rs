@@ -16,6 +16,8 @@ use serde::Deserialize;
 
 pub use problems::Problem;
 
+use crate::formats;
+
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -28,6 +30,9 @@ pub struct Settings {
     pub respond: respond::Settings,
     pub retention: Retention,
     pub proof: Proof,
+    /// The folder of the installation's own formats, beside the file; not a key of it.
+    #[serde(skip)]
+    pub mappings: Option<PathBuf>,
 }
 
 /// Where the program lives and listens.
@@ -239,7 +244,8 @@ impl Settings {
                 hint: Some("name the file with --config, or leave it out to start with defaults".into()),
             }]
         })?;
-        let settings: Self = problems::read(path, &text)?;
+        let mut settings: Self = problems::read(path, &text)?;
+        settings.mappings = formats::folder(Some(path));
         let problems = settings.check(path, &text);
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
     }
@@ -253,7 +259,15 @@ impl Settings {
             hint,
         };
         let mut problems = Vec::new();
-        let parsers: Vec<&str> = parsers::PARSERS.iter().map(|parser| parser.name()).collect();
+        let formats = match self.mappings.as_deref().map(formats::read) {
+            Some(Ok(formats)) => formats,
+            Some(Err(found)) => {
+                problems.extend(found);
+                parsers::Formats::default()
+            }
+            None => parsers::Formats::default(),
+        };
+        let parsers = formats.names();
         if let Err(found) = ingest::SourceTable::new(&self.ingest.sources, |name| parsers.contains(&name)) {
             for ingest::sources::Problem { key, message } in found {
                 let hint = message.contains("parser").then(|| format!("parsers: auto, {}", parsers.join(", ")));

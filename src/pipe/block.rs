@@ -47,6 +47,7 @@ pub struct Processor {
 pub struct Context<'a> {
     pub sources: &'a SourceTable,
     pub register: &'a Snapshot,
+    pub formats: &'a parsers::Formats,
     /// Systems of ingest tokens, by source.
     pub token_systems: &'a HashMap<String, String>,
 }
@@ -136,7 +137,7 @@ impl<'a> Reader<'a> {
             frame,
             context,
             zone: source.map_or(ingest::sources::ZONE_DEFAULT, |source| source.zone),
-            parser: source.and_then(|source| source.parser.as_deref()).and_then(parsers::by_name),
+            parser: source.and_then(|source| source.parser.as_deref()).and_then(|name| context.formats.by_name(name)),
             is_relay: source.is_some_and(|source| source.relay),
             source_system: source
                 .and_then(|source| source.system.as_deref())
@@ -155,7 +156,7 @@ impl<'a> Reader<'a> {
             Err(_) => (event.alloc(&String::from_utf8_lossy(record)), false),
         };
         let raw = RawRecord::new(record, text, batch.received, self.zone);
-        let (outcome, parser) = parsers::parse(raw, self.parser, memory, event);
+        let (outcome, parser) = self.context.formats.parse(raw, self.parser, memory, event);
         event.set(field::CHIENG_PARSER, parser);
         if is_text {
             event.set(field::EVENT_ORIGINAL, text);

@@ -31,6 +31,7 @@ use store::{Processed, Store, Tail};
 use tokio_util::sync::CancellationToken;
 
 pub use block::{Block, Context, Processor};
+use crate::formats::Known;
 use detector::Detector;
 use handover::{Handed, Handover};
 
@@ -59,6 +60,7 @@ pub struct Pipe {
     pub state: State,
     pub responder: Arc<Responder>,
     pub sources: Arc<ingest::Sources>,
+    pub formats: Arc<Known>,
     pub knowledge: Arc<RwLock<Knowledge>>,
     pub rules: Arc<RwLock<Arc<Rules>>>,
     pub progress: Arc<Progress>,
@@ -158,7 +160,13 @@ fn process(
     let sources = pipe.sources.load();
     let knowledge = pipe.knowledge.read().unwrap_or_else(PoisonError::into_inner).clone();
     let work = move || {
-        let context = Context { sources: &sources, register: &knowledge.register, token_systems: &knowledge.token_systems };
+        let formats = pipe.formats.load();
+        let context = Context {
+            sources: &sources,
+            register: &knowledge.register,
+            formats: &formats,
+            token_systems: &knowledge.token_systems,
+        };
         let block = processor.process(&frames, &context);
         (processor, block)
     };

@@ -201,6 +201,33 @@ pub fn transport<'r>(event: &mut Event<'r>, name: &'r str) {
     }
 }
 
+/// The severities by number, in the words of network vendors' manuals.
+pub const LEVELS: [&str; 8] = ["emergency", "alert", "critical", "error", "warning", "notification", "informational", "debug"];
+
+/// Sets `log.level` by the severity of the envelope, unless the message said its own.
+pub fn set_level(event: &mut Event<'_>) {
+    if let Some(Value::Int(code)) = event.get(field::LOG_SYSLOG_SEVERITY_CODE)
+        && !event.has(field::LOG_LEVEL)
+        && let Some(level) = usize::try_from(code).ok().and_then(|code| LEVELS.get(code))
+    {
+        event.set(field::LOG_LEVEL, *level);
+    }
+}
+
+/// Sets what both ways sum up to, unless the message said it.
+pub fn set_totals(event: &mut Event<'_>) {
+    for (sent, received, total) in [
+        (field::SOURCE_BYTES, field::DESTINATION_BYTES, field::NETWORK_BYTES),
+        (field::SOURCE_PACKETS, field::DESTINATION_PACKETS, field::NETWORK_PACKETS),
+    ] {
+        if let (Some(Value::Int(a)), Some(Value::Int(b))) = (event.get(sent), event.get(received))
+            && !event.has(total)
+        {
+            event.set(total, a.saturating_add(b));
+        }
+    }
+}
+
 /// Sets `network.type` by the family of the source, else of the destination.
 pub fn set_type(event: &mut Event<'_>) {
     let family = event.get(field::SOURCE_IP).or_else(|| event.get(field::DESTINATION_IP));

@@ -109,6 +109,14 @@ fn piece<'r>(raw: RawRecord<'r>, text: &'r str, head: &mut Head<'r>) -> Option<&
         head.names = 0;
         return Some(rest);
     }
+    // A task's name may hold blanks: `*SISF BT Process: `.
+    if let Some((task, rest)) = text.strip_prefix('*').and_then(|text| text.split_once(": "))
+        && task.len() <= 40
+        && task.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'_' | b'-' | b'.' | b'/'))
+    {
+        head.program = Some(task);
+        return Some(rest);
+    }
     let (word, rest) = word(text);
     let bare = word.strip_prefix(['*', '.']).unwrap_or(word);
     if bare.bytes().all(|b| b.is_ascii_digit()) {
@@ -120,8 +128,6 @@ fn piece<'r>(raw: RawRecord<'r>, text: &'r str, head: &mut Head<'r>) -> Option<&
             return None;
         }
         (head.program, head.pid) = (Some(program), Some(pid));
-    } else if word.starts_with('*') {
-        head.program = Some(bare);
     } else if bare.contains('/') {
         // `RP/0/RSP0/CPU0` of IOS XR.
         head.node = Some(bare).filter(|node| node.len() <= 64);
@@ -239,6 +245,10 @@ mod tests {
             (
                 "ap: *spamApTask1: Jan 15 10:20:30.123: %CAPWAP-4-D: m",
                 r#""2026-01-15T10:20:30.123Z" Some("ap") Some("spamApTask1") None None"#,
+            ),
+            (
+                "ap: *A B Process: Jan 15 10:20:30: %SISF-6-X: m",
+                r#""2026-01-15T10:20:30Z" Some("ap") Some("A B Process") None None"#,
             ),
             ("Jan 15 2026 10:20:30.123 UTC UTC : %UC_AUDIT-5-A: m", r#""2026-01-15T10:20:30.123Z" None None None None"#),
             (": 2026 Nov 23 10:00:00 ICT: %ETHPORT-5-IF: m", r#""2026-11-23T03:00:00Z" None None None None"#),

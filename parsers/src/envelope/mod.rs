@@ -93,7 +93,7 @@ fn is_payload(text: &str) -> bool {
     match b.first() {
         Some(b'{') => true,
         Some(b'%') => cisco::is_marker(b),
-        Some(b'C') => text.starts_with("CEF:"),
+        Some(b'C') => text.starts_with("CEF:") || text.starts_with("CISE_"),
         Some(b'L') => text.starts_with("LEEF:"),
         Some(b'd' | b'l' | b't') => text.starts_with("date=") || text.starts_with("logver=") || text.starts_with("timestamp="),
         // Rows of comma-separated values (`1,2026/11/23 10:00:00,0123…,TRAFFIC,…`).

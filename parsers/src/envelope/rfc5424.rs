@@ -66,6 +66,8 @@ pub fn open<'r>(raw: RawRecord<'r>, rest: &'r str, has_pri: bool, event: &mut Ev
         event.set_int(field::PROCESS_PID, procid);
     }
     event.set_present(field::LOG_SYSLOG_MSGID, msgid);
+    // Such a message is the vendor's, whatever program wrote it.
+    let program = if is_message(rest) { "-" } else { program };
     let payload = structured_data(rest, event);
     let payload = payload.strip_prefix(' ').unwrap_or(payload);
     let payload = payload.strip_prefix('\u{feff}').unwrap_or(payload);

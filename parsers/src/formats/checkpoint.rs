@@ -424,7 +424,7 @@ impl<'r> Log<'r> {
             }
             Means::Start => self.start = value,
             Means::End => self.end = value,
-            Means::Named(name) => event.set_extra("", name, value),
+            Means::Named(name) => event.set_named(name, value),
         }
     }
 

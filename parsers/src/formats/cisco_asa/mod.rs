@@ -54,16 +54,13 @@ impl Parser for CiscoAsa {
         observer(event, header.product);
         event.set(field::EVENT_CODE, header.number);
         event.set(field::EVENT_SEVERITY, i64::from(header.severity));
-        event.set(field::LOG_LEVEL, LEVELS[usize::from(header.severity)]);
+        event.set(field::LOG_LEVEL, net::LEVELS[usize::from(header.severity)]);
         event.set_present(field::MESSAGE, header.message);
         let number = header.number.parse().unwrap_or(0);
         message(raw, event, number, header.message);
         Outcome::Parsed
     }
 }
-
-/// The severities by number, in the words of the vendor's manual.
-const LEVELS: [&str; 8] = ["emergency", "alert", "critical", "error", "warning", "notification", "informational", "debug"];
 
 fn observer(event: &mut Event<'_>, product: &str) {
     let (dataset, name, kind) = match product {

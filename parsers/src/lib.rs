@@ -112,6 +112,7 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::cisco_asa::CiscoAsa,
     &formats::cisco_ios::CiscoIos,
     &formats::cisco_ise::CiscoIse,
+    &formats::cisco_meraki::CiscoMeraki,
     &formats::cisco_fmc::CiscoFmc,
     &formats::paloalto::PaloAlto,
     &formats::juniper_junos::JuniperJunos,

@@ -19,6 +19,7 @@ pub mod cisco_fmc;
 pub mod citrix_adc;
 pub mod cisco_ios;
 pub mod cisco_ise;
+pub mod cisco_meraki;
 pub mod cron;
 pub mod crowdstrike;
 pub mod defender_xdr;

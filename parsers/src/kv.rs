@@ -169,8 +169,9 @@ impl<'r> Iterator for Multiword<'r> {
         let mut from = value;
         while let Some(next) = next_equals(text, from) {
             let word = text[from..next].rfind(' ').map(|at| from + at);
-            if let Some(blank) = word.filter(|blank| is_key(&text[blank + 1..next])) {
-                self.rest = &text[blank + 1..];
+            // Some writers put an escaped line end between pairs.
+            if let Some(blank) = word.filter(|blank| is_key(text[blank + 1..next].trim_start_matches("\\n"))) {
+                self.rest = text[blank + 1..].trim_start_matches("\\n");
                 return Some((key, text[value..blank].trim_end_matches(' ')));
             }
             from = next + 1;

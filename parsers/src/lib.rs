@@ -107,6 +107,7 @@ impl Sniff {
 /// All parsers. Help, reference, fuzzing and benches walk this list.
 pub static PARSERS: &[&dyn Parser] = &[
     &formats::fortigate::FortiGate,
+    &formats::fortinet::Fortinet,
     &formats::cef::Cef,
     &formats::leef::Leef,
     &formats::cisco_asa::CiscoAsa,

@@ -7,12 +7,20 @@
 //! `cef.label.<Policy>`. Values may hold blanks: a value ends where the next `key=` begins.
 
 mod dictionary;
+mod vendor;
 
 use event::{Event, Outcome, RawRecord, Value, field};
-use nom::{IResult, Parser as _, bytes::complete::tag, character::complete::digit1, sequence::delimited};
+use nom::{
+    IResult, Parser as _,
+    bytes::complete::tag,
+    character::complete::{digit1, space0},
+    combinator::opt,
+    sequence::delimited,
+};
 
 use crate::{Parser, Sniff, ecs, kv::Multiword, text, time};
-use dictionary::{KEYS, Means};
+use dictionary::{KEYS, LABELS, Means};
+use vendor::Vendor;
 
 const EXTENSIONS: &str = "cef.extensions.";
 const LABEL: &str = "cef.label.";
@@ -51,15 +59,20 @@ impl Parser for Cef {
     }
 }
 
-/// Finds `CEF:` near the start.
+/// Finds the header near the start: `CEF:0|`, `CEF: 0|`, or `0|…` where a relay took the word off.
 fn start(text: &str) -> Option<&str> {
-    let at = memchr::memmem::find(&text.as_bytes()[..text.len().min(256)], b"CEF:")?;
-    let rest = &text[at..];
-    version(rest).is_ok().then_some(rest)
+    if let Some(at) = memchr::memmem::find(&text.as_bytes()[..text.len().min(256)], b"CEF:") {
+        let rest = &text[at..];
+        return version(rest).is_ok().then_some(rest);
+    }
+    let is_bare = matches!(text.as_bytes(), [b'0'..=b'1', b'|', ..])
+        && text.bytes().take(512).filter(|b| *b == b'|').count() >= 7
+        && text.contains('=');
+    is_bare.then_some(text)
 }
 
 fn version(input: &str) -> IResult<&str, &str> {
-    delimited(tag("CEF:"), digit1, tag("|")).parse(input)
+    delimited((opt(tag("CEF:")), space0), digit1, tag("|")).parse(input)
 }
 
 /// Vendor, product, version, id, name, severity.
@@ -78,8 +91,19 @@ fn header(text: &str) -> Option<(Header<'_>, &str)> {
             return None;
         };
         (*part, rest) = (&rest[..end], &rest[end + 1..]);
+        // `CEF:0||Check Point|…`: an empty vendor that shifts all others.
+        if at == 0 && part.is_empty() && bars(rest) > 5 {
+            let end = bar(rest)?;
+            (*part, rest) = (&rest[..end], &rest[end + 1..]);
+        }
     }
     Some((parts, rest))
+}
+
+/// Bars of the header: those before the first pair.
+fn bars(text: &str) -> usize {
+    let end = text.find('=').unwrap_or(text.len());
+    text[..end].bytes().filter(|b| *b == b'|').count()
 }
 
 /// The next bar that no backslash escapes.
@@ -127,6 +151,8 @@ fn set_header<'r>(event: &mut Event<'r>, header: &Header<'r>) {
 fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, header: &Header<'r>) {
     let mut labels: [(&'r str, &'r str); LABELS_MAX] = [("", ""); LABELS_MAX];
     let mut labels_len = 0;
+    let mut vendor = Vendor::of(header);
+    let raw = zoned(raw, text);
     for (key, value) in Multiword::new(text) {
         if key.is_empty() {
             event.problem("an extension without a key was left out");
@@ -134,6 +160,7 @@ fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, 
         }
         let value = plain(event, value);
         event.set_extra(EXTENSIONS, key, value);
+        vendor.take(raw, event, key, value);
         if let Some(labelled) = key.strip_suffix("Label") {
             if labels_len < LABELS_MAX && !value.is_empty() {
                 labels[labels_len] = (labelled, value);
@@ -150,6 +177,12 @@ fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, 
             event.extra().iter().rev().find(|(name, _)| name.prefix == EXTENSIONS && name.key == *key).map(|(_, value)| *value);
         if let Some(value) = value {
             event.set_extra(LABEL, label, value);
+            if let Value::Str(text) = value
+                && !ecs::is_nothing(text)
+                && let Some(means) = LABELS.get(squeezed(event, label))
+            {
+                set(raw, event, means, text);
+            }
         }
     }
     let name = header[4].trim();
@@ -157,6 +190,27 @@ fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, 
         let name = text::unescape(event, name, |c| c == '|' || c == '\\');
         event.set_present(field::MESSAGE, name);
     }
+    // Devices that do not say when they sent it say when it happened.
+    if !event.has(field::TIMESTAMP)
+        && let Some(time) = event.get(field::EVENT_START).or_else(|| event.get(field::EVENT_END))
+    {
+        event.set(field::TIMESTAMP, time);
+    }
+    vendor.finish(raw, event, header);
+}
+
+/// The record in the zone that `dtz` names: stamps without one are the device's.
+fn zoned<'r>(raw: RawRecord<'r>, extensions: &str) -> RawRecord<'r> {
+    let name = extensions.split_once(" dtz=").map(|(_, rest)| rest).or_else(|| extensions.strip_prefix("dtz="));
+    let zone = name.and_then(|name| name.split(' ').next()).and_then(|name| name.parse().ok());
+    zone.map_or(raw, |zone| RawRecord::new(raw.bytes(), raw.text(), raw.received(), zone))
+}
+
+/// A label without blanks and marks, in lower case: `Rule Name` and `rule_name` are one.
+fn squeezed<'r>(event: &Event<'r>, label: &str) -> &'r str {
+    let mut out = bumpalo::collections::String::with_capacity_in(label.len(), event.arena());
+    label.bytes().filter(u8::is_ascii_alphanumeric).for_each(|b| out.push(char::from(b.to_ascii_lowercase())));
+    out.into_bump_str()
 }
 
 /// `\=`, `\\`, `\|` stand for themselves; `\n` and `\r` are line ends.
@@ -199,11 +253,17 @@ fn set<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, means: Means, value: &'r s
         Means::Host => ecs::host(event, value),
         Means::Transport => match value.parse::<u8>() {
             Ok(number) => ecs::protocol(event, i64::from(number)),
-            Err(_) => {
-                let name = text::lower(event, value);
-                event.set(field::NETWORK_TRANSPORT, name);
-            }
+            Err(_) => crate::net::transport(event, value),
         },
+        Means::Mac => {
+            event.set(field::HOST_MAC, value);
+        }
+        Means::Device => {
+            if ecs::ip_only(event, field::HOST_IP, value) {
+                event.set_named("observer.ip", value);
+            }
+        }
+        Means::Named(name) => event.set_named(name, value),
         Means::Outcome => {
             if let Some(outcome) = ecs::outcome_word(value) {
                 event.set(field::EVENT_OUTCOME, outcome);
@@ -212,7 +272,12 @@ fn set<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, means: Means, value: &'r s
         Means::Direction => match value {
             "0" => event.set(field::NETWORK_DIRECTION, "inbound"),
             "1" => event.set(field::NETWORK_DIRECTION, "outbound"),
-            _ => {}
+            _ => {
+                let word = text::lower(event, value);
+                if matches!(word, "inbound" | "outbound" | "internal" | "external") {
+                    event.set(field::NETWORK_DIRECTION, word);
+                }
+            }
         },
         Means::Url => crate::web::url(event, value),
         Means::Hash => {

@@ -38,8 +38,7 @@ impl Parser for FortiGate {
             && has(b"subtype=")
             && (has(b"logid=") || has(b"log_id="))
             && (has(b"devid=") || has(b"vd=") || has(b"devname="))
-            && !has(b"devid=\"FAZ")
-            && !has(b"devid=\"FMG");
+            && !super::fortinet::is_other(raw.text());
         Sniff::yes_if(is)
     }
 
@@ -52,6 +51,9 @@ impl Parser for FortiGate {
             count += 1;
             let value = pair.value(event);
             event.set_extra(PREFIX, pair.key, value);
+            if pair.key == "devid" {
+                line.is_proxy = value.starts_with("FPX");
+            }
             if value.is_empty() {
                 continue;
             }
@@ -67,8 +69,10 @@ impl Parser for FortiGate {
         }
         event.set_dataset("fortinet.firewall");
         event.set(field::OBSERVER_VENDOR, "Fortinet");
-        event.set(field::OBSERVER_PRODUCT, "FortiGate");
-        event.set(field::OBSERVER_TYPE, "firewall");
+        // Only a proxy logs the transactions of its clients.
+        let is_proxy = line.subtype == "http-transaction" || line.is_proxy;
+        event.set(field::OBSERVER_PRODUCT, if is_proxy { "FortiProxy" } else { "FortiGate" });
+        event.set(field::OBSERVER_TYPE, if is_proxy { "proxy" } else { "firewall" });
         line.finish(raw, event);
         Outcome::Parsed
     }
@@ -81,7 +85,7 @@ fn is_csv(text: &str) -> bool {
 
 /// What several keys decide together.
 #[derive(Default)]
-struct Line<'r> {
+pub struct Line<'r> {
     date: &'r str,
     time: &'r str,
     zone: &'r str,
@@ -109,6 +113,46 @@ struct Line<'r> {
     received: Option<i64>,
     packets_sent: Option<i64>,
     packets_received: Option<i64>,
+    sent_delta: Option<i64>,
+    received_delta: Option<i64>,
+    profile: &'r str,
+    app_category: &'r str,
+    event_type: &'r str,
+    is_proxy: bool,
+}
+
+/// A pair of a FortiGate's CEF line: the key behind its vendor prefix, or one of CEF's own that means a FortiOS key.
+pub fn cef<'r>(event: &mut Event<'r>, line: &mut Line<'r>, key: &str, value: &'r str) {
+    let key = match key {
+        "act" => "action",
+        "out" => "sentbyte",
+        "in" => "rcvdbyte",
+        "duser" | "suser" => "user",
+        "cat" => {
+            let (kind, subtype) = value.split_once(':').unwrap_or((value, ""));
+            line.kind = kind;
+            if line.subtype.is_empty() {
+                line.subtype = subtype;
+            }
+            return;
+        }
+        "reason" | "msg" | "src" | "dst" | "spt" | "dpt" => return,
+        key => match key.strip_prefix("FTNTFGT").or_else(|| key.strip_prefix("FortinetFortiGate")) {
+            Some(key) => key,
+            None => return,
+        },
+    };
+    if let Some(means) = KEYS.get(key).filter(|_| !value.is_empty()) {
+        set(event, line, means, value);
+    }
+}
+
+impl<'r> Line<'r> {
+    /// What a CEF line of a FortiGate means; its own time and names stay where the line says none.
+    pub fn finish_cef(&self, raw: RawRecord<'r>, event: &mut Event<'r>) {
+        event.set(field::OBSERVER_TYPE, "firewall");
+        self.finish(raw, event);
+    }
 }
 
 fn set<'r>(event: &mut Event<'r>, line: &mut Line<'r>, means: Means, value: &'r str) {
@@ -177,6 +221,11 @@ impl<'r> Line<'r> {
             Role::Received => self.received = value.parse().ok(),
             Role::PacketsSent => self.packets_sent = value.parse().ok(),
             Role::PacketsReceived => self.packets_received = value.parse().ok(),
+            Role::SentDelta => self.sent_delta = value.parse().ok(),
+            Role::ReceivedDelta => self.received_delta = value.parse().ok(),
+            Role::Profile => self.profile = value,
+            Role::AppCategory => self.app_category = value,
+            Role::EventType => self.event_type = value,
             Role::Duration => {
                 if let Some(nanos) = text::seconds_to_nanos(value) {
                     event.set(field::EVENT_DURATION, nanos);
@@ -206,6 +255,9 @@ impl<'r> Line<'r> {
         }
         event.set_present(field::EVENT_CODE, self.log_id);
         event.set_present(field::MESSAGE, if self.message.is_empty() { self.description } else { self.message });
+        if self.kind == "utm" && !event.has(field::EVENT_REASON) {
+            event.set_present(field::EVENT_REASON, self.message);
+        }
         self.classify(event);
     }
 
@@ -226,6 +278,7 @@ impl<'r> Line<'r> {
             Some(micros) => event.set(field::TIMESTAMP, Value::Time(micros)),
             None => match stamp() {
                 Some(stamp) => event.set(field::TIMESTAMP, Value::Time(stamp.resolve(raw))),
+                None if event.has(field::TIMESTAMP) => {}
                 None => event.problem("no time"),
             },
         }
@@ -237,10 +290,18 @@ impl<'r> Line<'r> {
         let (id, name) = if self.attack.is_empty() { (self.policy_id, self.policy_name) } else { (self.attack_id, self.attack) };
         event.set_present(field::RULE_ID, id);
         event.set_present(field::RULE_NAME, name);
+        if self.kind != "event" {
+            event.set_present(field::RULE_RULESET, self.profile);
+        }
+        if !event.has(field::RULE_CATEGORY) {
+            event.set_present(field::RULE_CATEGORY, self.app_category);
+        }
     }
 
     fn set_counts(&self, event: &mut Event<'r>) {
-        if let (Some(sent), Some(received)) = (self.sent, self.received) {
+        // A long session is logged several times: the delta is what passed since the last one.
+        let (sent, received) = (self.sent_delta.or(self.sent), self.received_delta.or(self.received));
+        if let (Some(sent), Some(received)) = (sent, received) {
             event.set(field::NETWORK_BYTES, sent.saturating_add(received));
         }
         if let (Some(sent), Some(received)) = (self.packets_sent, self.packets_received) {
@@ -251,8 +312,8 @@ impl<'r> Line<'r> {
                 event.set(field, count);
             }
         };
-        set(field::SOURCE_BYTES, self.sent);
-        set(field::DESTINATION_BYTES, self.received);
+        set(field::SOURCE_BYTES, sent);
+        set(field::DESTINATION_BYTES, received);
         set(field::SOURCE_PACKETS, self.packets_sent);
         set(field::DESTINATION_PACKETS, self.packets_received);
     }
@@ -262,9 +323,11 @@ impl<'r> Line<'r> {
         if !event.has(field::SOURCE_IP) {
             // VPN logs name the far end `remip`; administrators' log-ins name theirs inside `ui="https(10.0.0.9)"`.
             if !ecs::ip_only(event, field::SOURCE_IP, self.remote_ip)
-                && let Some((_, inside)) = self.ui.split_once('(')
+                && let Some((way, inside)) = self.ui.split_once('(')
+                && ecs::ip_only(event, field::SOURCE_IP, inside.trim_end_matches(')'))
+                && matches!(way, "http" | "https" | "ssh" | "telnet")
             {
-                ecs::ip_only(event, field::SOURCE_IP, inside.trim_end_matches(')'));
+                event.set(field::NETWORK_PROTOCOL, way);
             }
         }
         if !event.has(field::DESTINATION_IP) {
@@ -281,7 +344,13 @@ impl<'r> Line<'r> {
     }
 
     fn classify(&self, event: &mut Event<'r>) {
-        let action = if self.action.is_empty() { self.subtype } else { self.action };
+        let action = match (self.action, self.event_type) {
+            // What a query or an answer was is said beside; `pass` is not it.
+            ("pass", kind) if self.subtype == "dns" && !kind.is_empty() => kind,
+            ("", "") => self.subtype,
+            ("", kind) => kind,
+            (action, _) => action,
+        };
         event.set_present(field::EVENT_ACTION, action);
         let is_blocked = meaning::is_blocked(self.action);
         let verdict = if is_blocked { "denied" } else { "allowed" };

@@ -42,6 +42,7 @@ pub mod ftpd;
 pub mod h3c;
 pub mod haproxy;
 pub mod huawei;
+pub mod fortinet;
 pub mod iis;
 pub mod infoblox;
 pub mod json;

@@ -51,6 +51,11 @@ pub enum Role {
     PacketsReceived,
     Duration,
     Direction,
+    SentDelta,
+    ReceivedDelta,
+    Profile,
+    AppCategory,
+    EventType,
 }
 
 pub static KEYS: LazyLock<KeyTable<Means>> = LazyLock::new(|| {
@@ -90,6 +95,13 @@ pub static KEYS: LazyLock<KeyTable<Means>> = LazyLock::new(|| {
         ("rcvdpkt", Role(R::PacketsReceived)),
         ("duration", Role(R::Duration)),
         ("direction", Role(R::Direction)),
+        ("dir", Role(R::Direction)),
+        ("sentdelta", Role(R::SentDelta)),
+        ("rcvddelta", Role(R::ReceivedDelta)),
+        ("profile", Role(R::Profile)),
+        ("appcat", Role(R::AppCategory)),
+        ("eventtype", Role(R::EventType)),
+        ("user_name", Role(R::User)),
         ("level", Text(field::LOG_LEVEL)),
         ("devid", Text(field::OBSERVER_SERIAL_NUMBER)),
         ("srcip", Ip(field::SOURCE_IP)),

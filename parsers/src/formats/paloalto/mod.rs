@@ -189,9 +189,42 @@ fn stamp(text: &str) -> Option<(time::Stamp, bool)> {
     Some((time::Stamp { civil, offset: None }, false))
 }
 
+/// A pair of a PAN-OS CEF line: `PanOSRuleUUID` is the long name behind its prefix.
+pub fn cef<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, log: &mut Log<'r>, key: &'r str, value: &'r str) {
+    if ecs::is_nothing(value) {
+        return;
+    }
+    match key {
+        "act" => log.action = value,
+        "cs1" => event.set(field::RULE_NAME, value),
+        "cs4" => event.set(field::OBSERVER_INGRESS_ZONE, value),
+        "cs5" => event.set(field::OBSERVER_EGRESS_ZONE, value),
+        "app" => event.set(field::NETWORK_APPLICATION, text::lower(event, value)),
+        "deviceExternalId" => log.serial = value,
+        _ => {
+            let name = key.strip_prefix("PanOS").unwrap_or("");
+            let means = match name {
+                "AuthenticatedUserName" | "DestinationUserName" => Some(Means::DestinationUser),
+                "EndpointDeviceName" => Some(Means::Role(Role::Machine)),
+                "PublicIPv4" | "PublicIPv6" => Some(Means::Role(Role::PublicIp)),
+                "PrivateIPv4" | "PrivateIPv6" => Some(Means::Role(Role::PrivateIp)),
+                "EventStatus" => Some(Means::Role(Role::Status)),
+                "EventIDValue" => Some(Means::Role(Role::EventId)),
+                "ConnectionError" => Some(Means::Text(field::EVENT_REASON)),
+                // Other words of the line say these already.
+                "ConfigVersion" | "LogType" | "Subtype" | "TimeGenerated" | "TimeReceived" | "DeviceSN" => None,
+                name => NAMES.get(name),
+            };
+            if let Some(means) = means {
+                set(raw, event, log, means, value);
+            }
+        }
+    }
+}
+
 /// What several columns decide together.
 #[derive(Default)]
-struct Log<'r> {
+pub struct Log<'r> {
     kind: &'r str,
     subtype: &'r str,
     serial: &'r str,
@@ -216,6 +249,18 @@ struct Log<'r> {
 }
 
 impl<'r> Log<'r> {
+    /// The log that a CEF header names.
+    pub fn of(kind: &'r str, subtype: &'r str) -> Self {
+        Self { kind, subtype, ..Self::default() }
+    }
+
+    /// What a CEF line of PAN-OS means; its time is CEF's.
+    pub fn finish_cef(&mut self, raw: RawRecord<'r>, event: &mut Event<'r>) {
+        event.set(field::OBSERVER_PRODUCT, "PAN-OS");
+        event.set(field::OBSERVER_TYPE, "firewall");
+        self.finish(raw, event);
+    }
+
     fn take(&mut self, event: &mut Event<'r>, role: Role, value: &'r str) {
         match role {
             Role::Kind => self.kind = value,

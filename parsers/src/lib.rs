@@ -113,6 +113,7 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::cisco_asa::CiscoAsa,
     &formats::cisco_ios::CiscoIos,
     &formats::cisco_ise::CiscoIse,
+    &formats::cisco_ironport::CiscoIronport,
     &formats::cisco_meraki::CiscoMeraki,
     &formats::cisco_fmc::CiscoFmc,
     &formats::paloalto::PaloAlto,

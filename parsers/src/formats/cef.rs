@@ -263,6 +263,7 @@ fn set<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, means: Means, value: &'r s
                 event.set_named("observer.ip", value);
             }
         }
+        Means::Named("email.message_id") => event.set_named("email.message_id", value.trim_matches(['\'', '"', '<', '>'])),
         Means::Named(name) => event.set_named(name, value),
         Means::Outcome => {
             if let Some(outcome) = ecs::outcome_word(value) {

@@ -18,6 +18,7 @@ pub mod cisco_cloud;
 pub mod cisco_fmc;
 pub mod citrix_adc;
 pub mod cisco_ios;
+pub mod cisco_ironport;
 pub mod cisco_ise;
 pub mod cisco_meraki;
 pub mod cron;

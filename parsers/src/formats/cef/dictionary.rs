@@ -130,6 +130,7 @@ pub static LABELS: LazyLock<KeyTable<Means>> = LazyLock::new(|| {
     KeyTable::new(&[
         ("rule", Text(field::RULE_NAME)),
         ("rulename", Text(field::RULE_NAME)),
+        ("mailpolicy", Text(field::RULE_NAME)),
         ("policyname", Text(field::RULE_NAME)),
         ("securityrulename", Text(field::RULE_NAME)),
         ("ruleid", Text(field::RULE_ID)),
@@ -159,6 +160,7 @@ pub static LABELS: LazyLock<KeyTable<Means>> = LazyLock::new(|| {
         ("commandline", Text(field::PROCESS_COMMAND_LINE)),
         ("processcommandline", Text(field::PROCESS_COMMAND_LINE)),
         ("parentprocess", Text(field::PROCESS_PARENT_NAME)),
+        ("externalmsgid", Named("email.message_id")),
         ("emailsubject", Named("email.subject")),
         ("subject", Named("email.subject")),
         ("cve", Text(field::VULNERABILITY_ID)),

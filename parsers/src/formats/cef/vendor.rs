@@ -18,6 +18,8 @@ use super::Header;
 pub enum Vendor<'r> {
     Fortinet(fortigate::Line<'r>),
     PaloAlto(paloalto::Log<'r>),
+    /// Cisco Secure Email: the parties of a mail stand where users do.
+    CiscoEmail,
     Other,
 }
 
@@ -28,6 +30,8 @@ impl<'r> Vendor<'r> {
             Self::Fortinet(fortigate::Line::default())
         } else if header[0].trim().starts_with("Palo Alto Networks") && !header[1].contains("Cortex") {
             Self::PaloAlto(paloalto::Log::of(header[3].trim(), header[4].trim()))
+        } else if is(header[0], "Cisco") && header[1].contains("Email") {
+            Self::CiscoEmail
         } else {
             Self::Other
         }
@@ -37,6 +41,7 @@ impl<'r> Vendor<'r> {
         match self {
             Self::Fortinet(line) => fortigate::cef(event, line, key, value),
             Self::PaloAlto(log) => paloalto::cef(raw, event, log, key, value),
+            Self::CiscoEmail => email(event, key, value),
             Self::Other => {}
         }
     }
@@ -45,9 +50,34 @@ impl<'r> Vendor<'r> {
         match self {
             Self::Fortinet(line) => line.finish_cef(raw, event),
             Self::PaloAlto(log) => log.finish_cef(raw, event),
+            Self::CiscoEmail => {
+                ecs::classify(event, &["email"], &["info"]);
+                event.set(field::OBSERVER_TYPE, "mail");
+            }
             Self::Other => guess(event, header),
         }
     }
+}
+
+/// A pair of Cisco's consolidated mail event (AsyncOS user guide, "Consolidated Event Logs").
+fn email<'r>(event: &mut Event<'r>, key: &str, value: &'r str) {
+    let value = value.trim_matches(['\'', '"', ' ']);
+    if ecs::is_nothing(value) {
+        return;
+    }
+    let name = match key {
+        "dvc" => return drop(ecs::ip_only(event, field::SERVER_IP, value)),
+        "ESATLSInCipher" | "ESATLSOutCipher" => return event.set(field::TLS_CIPHER, value),
+        "ESATLSInProtocol" | "ESATLSOutProtocol" => return event.set(field::TLS_VERSION, value.trim_start_matches("TLSv")),
+        "ESAMID" => "email.local_id",
+        "suser" => "email.from.address",
+        "duser" => "email.to.address",
+        "msg" => "email.subject",
+        "ESAReplyTo" => "email.reply_to.address",
+        "ESAHeloDomain" => "source.domain",
+        _ => return,
+    };
+    event.set_named(name, value);
 }
 
 /// Categories, types and outcome by what the event has and by the words of its action.

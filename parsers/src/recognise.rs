@@ -130,7 +130,7 @@ fn programs(program: &str) -> &'static [&'static dyn Parser] {
         for parser in PARSERS {
             for name in parser.programs() {
                 let bucket = &mut table[name.len() % 32];
-                match bucket.iter_mut().find(|(known, _)| known == name) {
+                match bucket.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
                     Some((_, parsers)) => parsers.push(*parser),
                     None => bucket.push((name, vec![*parser])),
                 }

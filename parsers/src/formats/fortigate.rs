@@ -27,7 +27,7 @@ impl Parser for FortiGate {
     }
 
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
-        let b = raw.text().as_bytes();
+        let b = raw.text().trim_start().as_bytes();
         // The header fields come first, in an order that changed with the releases.
         let head = &b[..b.len().min(600)];
         let has = |word: &[u8]| memchr::memmem::find(head, word).is_some();
@@ -36,7 +36,7 @@ impl Parser for FortiGate {
             && memchr::memchr(b'=', &b[..b.len().min(16)]).is_some()
             && has(b"type=")
             && has(b"subtype=")
-            && (has(b"logid=") || has(b"log_id="))
+            && (has(b"logid=") || has(b"log_id=") || has(b"logdesc="))
             && (has(b"devid=") || has(b"vd=") || has(b"devname="))
             && !super::fortinet::is_other(raw.text());
         Sniff::yes_if(is)
@@ -118,6 +118,10 @@ pub struct Line<'r> {
     profile: &'r str,
     app_category: &'r str,
     event_type: &'r str,
+    /// Seconds since 1970 when a collector took it in.
+    stamp: &'r str,
+    query_class: &'r str,
+    query_id: &'r str,
     is_proxy: bool,
 }
 
@@ -226,6 +230,9 @@ impl<'r> Line<'r> {
             Role::Profile => self.profile = value,
             Role::AppCategory => self.app_category = value,
             Role::EventType => self.event_type = value,
+            Role::Stamp => self.stamp = value,
+            Role::QueryClass => self.query_class = value,
+            Role::QueryId => self.query_id = value,
             Role::Duration => {
                 if let Some(nanos) = text::seconds_to_nanos(value) {
                     event.set(field::EVENT_DURATION, nanos);
@@ -255,7 +262,9 @@ impl<'r> Line<'r> {
         }
         event.set_present(field::EVENT_CODE, self.log_id);
         event.set_present(field::MESSAGE, if self.message.is_empty() { self.description } else { self.message });
-        if self.kind == "utm" && !event.has(field::EVENT_REASON) {
+        // What the device says of it is its reason, where it names no other.
+        let has_reason = event.text(field::EVENT_REASON).is_some_and(|reason| !ecs::is_nothing(reason));
+        if !has_reason {
             event.set_present(field::EVENT_REASON, self.message);
         }
         self.classify(event);
@@ -274,7 +283,8 @@ impl<'r> Line<'r> {
             let (stamp, _) = time::iso(std::str::from_utf8(buffer).ok()?)?;
             Some(time::Stamp { offset: stamp.offset.or(zone), ..stamp })
         };
-        match time::epoch(self.event_time) {
+        let event_time = if self.event_time.is_empty() && self.date.is_empty() { self.stamp } else { self.event_time };
+        match time::epoch(event_time) {
             Some(micros) => event.set(field::TIMESTAMP, Value::Time(micros)),
             None => match stamp() {
                 Some(stamp) => event.set(field::TIMESTAMP, Value::Time(stamp.resolve(raw))),
@@ -335,6 +345,23 @@ impl<'r> Line<'r> {
         }
         if !self.url.is_empty() {
             crate::web::url(event, self.url);
+        }
+        if !self.query_class.is_empty() {
+            event.set_named("dns.question.class", self.query_class);
+        }
+        if !self.query_id.is_empty() {
+            event.set_named("dns.id", self.query_id);
+        }
+        if !ecs::is_nothing(self.host) && !self.url.is_empty() {
+            // A path whose scheme is the service and whose port is the one that was reached.
+            if let Some(scheme @ ("http" | "https")) = event.text(field::NETWORK_PROTOCOL)
+                && !event.has(field::URL_SCHEME)
+            {
+                event.set(field::URL_SCHEME, scheme);
+                if let Some(port) = event.get(field::DESTINATION_PORT) {
+                    event.set(field::URL_PORT, port);
+                }
+            }
         }
         if !ecs::is_nothing(self.host) {
             crate::web::authority(event, self.host);
@@ -425,7 +452,9 @@ impl<'r> Line<'r> {
             _ if self.action.ends_with("fail") || word.contains("fail") => Some("failure"),
             _ => ecs::outcome_word(word).or((is_login && word.contains("success")).then_some("success")),
         };
-        if let Some(outcome) = outcome {
+        // A change that is logged was made.
+        let is_change = matches!(self.action, "Edit" | "edit" | "Add" | "add" | "Delete" | "delete" | "Move" | "move");
+        if let Some(outcome) = outcome.or(is_change.then_some("success")) {
             event.set(field::EVENT_OUTCOME, outcome);
         }
     }

@@ -66,7 +66,10 @@ fn email<'r>(event: &mut Event<'r>, key: &str, value: &'r str) {
         return;
     }
     let name = match key {
-        "dvc" => return drop(ecs::ip_only(event, field::SERVER_IP, value)),
+        "dvc" => {
+            ecs::ip_only(event, field::SERVER_IP, value);
+            return;
+        }
         "ESATLSInCipher" | "ESATLSOutCipher" => return event.set(field::TLS_CIPHER, value),
         "ESATLSInProtocol" | "ESATLSOutProtocol" => return event.set(field::TLS_VERSION, value.trim_start_matches("TLSv")),
         "ESAMID" => "email.local_id",

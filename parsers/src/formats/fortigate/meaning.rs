@@ -56,6 +56,9 @@ pub enum Role {
     Profile,
     AppCategory,
     EventType,
+    Stamp,
+    QueryClass,
+    QueryId,
 }
 
 pub static KEYS: LazyLock<KeyTable<Means>> = LazyLock::new(|| {
@@ -102,6 +105,14 @@ pub static KEYS: LazyLock<KeyTable<Means>> = LazyLock::new(|| {
         ("appcat", Role(R::AppCategory)),
         ("eventtype", Role(R::EventType)),
         ("user_name", Role(R::User)),
+        ("timestamp", Role(R::Stamp)),
+        ("itime", Role(R::Stamp)),
+        ("qclass", Role(R::QueryClass)),
+        ("xid", Role(R::QueryId)),
+        ("userip", Ip(field::SOURCE_IP)),
+        ("mac", Text(field::SOURCE_MAC)),
+        ("assignip", Ip(field::SOURCE_NAT_IP)),
+        ("tunnelip", Ip(field::SOURCE_NAT_IP)),
         ("level", Text(field::LOG_LEVEL)),
         ("devid", Text(field::OBSERVER_SERIAL_NUMBER)),
         ("srcip", Ip(field::SOURCE_IP)),

@@ -45,6 +45,7 @@ pub mod net;
 pub mod objects;
 pub mod pattern;
 pub mod phrases;
+pub mod mapping;
 mod recognise;
 pub mod render;
 pub mod stamps;

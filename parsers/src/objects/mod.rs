@@ -106,15 +106,45 @@ pub struct Product {
     pub finish: for<'r, 'v> fn(&Values<'r, 'v>, &mut Event<'r>),
 }
 
+/// Reads a payload that is no JSON: calls [`Values::note`] with each name and value; false when the payload is not of the product.
+pub type Read = for<'r, 'v> fn(&mut Noting<'_, 'r, 'v>, &'r str) -> bool;
+
 /// A parser made of a product.
 pub struct Objects {
     product: Product,
+    /// How a payload that is no JSON is known and read.
+    other: Option<(fn(&str) -> Sniff, Read)>,
+    programs: &'static [&'static str],
     table: OnceLock<Table>,
+}
+
+/// What a reader notes names and values with.
+pub struct Noting<'n, 'r, 'v> {
+    product: &'n Product,
+    values: &'n mut Values<'r, 'v>,
+    event: &'n mut Event<'r>,
+}
+
+impl<'r> Noting<'_, 'r, '_> {
+    /// Notes a value under its name.
+    pub fn note(&mut self, name: &'r str, value: &'r str) {
+        self.values.note(self.product, self.event, name, Leaf::Str(value));
+    }
+
+    /// The event, for text that has to be made.
+    pub fn event(&self) -> &Event<'r> {
+        self.event
+    }
 }
 
 impl Objects {
     pub const fn new(product: Product) -> Self {
-        Self { product, table: OnceLock::new() }
+        Self { product, other: None, programs: &[], table: OnceLock::new() }
+    }
+
+    /// A product whose payload is no JSON.
+    pub const fn of_text(product: Product, programs: &'static [&'static str], sniff: fn(&str) -> Sniff, read: Read) -> Self {
+        Self { product, other: Some((sniff, read)), programs, table: OnceLock::new() }
     }
 
     fn table(&self) -> &Table {
@@ -127,7 +157,14 @@ impl Parser for Objects {
         self.product.name
     }
 
+    fn programs(&self) -> &'static [&'static str] {
+        self.programs
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
+        if let Some((sniff, _)) = self.other {
+            return sniff(raw.text());
+        }
         let Some(object) = object(raw.text()) else { return Sniff::No };
         let head = &object.as_bytes()[..object.len().min(HEAD)];
         let has = |word: &&str| memchr::memmem::find(head, word.as_bytes()).is_some();
@@ -135,20 +172,31 @@ impl Parser for Objects {
     }
 
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {
-        let Some(object) = object(raw.text()) else {
-            return Outcome::Unreadable("no JSON object");
-        };
         let table = self.table();
         let mut values = Values { table, slots: [None; SLOTS_MAX], start: event.fields().len(), raw };
-        let report = json::flatten(event.arena(), object, &mut |name, leaf| values.note(&self.product, event, name, leaf));
-        let Ok(report) = report else {
-            return Outcome::Unreadable("malformed JSON");
-        };
-        if report.has_rest {
-            event.problem("text after the JSON object was left out");
-        }
-        if report.lost > 0 {
-            event.problem("more values than a record may have: the rest was left out");
+        match self.other {
+            Some((_, read)) => {
+                let mut noting = Noting { product: &self.product, values: &mut values, event };
+                if !read(&mut noting, raw.text()) {
+                    return Outcome::Unreadable("not a message of this product");
+                }
+            }
+            None => {
+                let Some(object) = object(raw.text()) else {
+                    return Outcome::Unreadable("no JSON object");
+                };
+                let report =
+                    json::flatten(event.arena(), object, &mut |name, leaf| values.note(&self.product, event, name, leaf));
+                let Ok(report) = report else {
+                    return Outcome::Unreadable("malformed JSON");
+                };
+                if report.has_rest {
+                    event.problem("text after the JSON object was left out");
+                }
+                if report.lost > 0 {
+                    event.problem("more values than a record may have: the rest was left out");
+                }
+            }
         }
         event.set_dataset(self.product.dataset);
         event.set_present(field::OBSERVER_VENDOR, self.product.vendor);
@@ -647,6 +695,20 @@ pub fn split_account(account: &str) -> (&str, Option<&str>) {
         Some((name, domain)) if !name.is_empty() && domain.contains('.') => (name, Some(domain)),
         _ => (account, None),
     }
+}
+
+/// A caption as a name: small letters, `_` for everything that is no letter or digit (`Local Host IP` → `local_host_ip`).
+pub fn caption<'r>(event: &Event<'r>, text: &str) -> &'r str {
+    let mut out = bumpalo::collections::String::with_capacity_in(text.len(), event.arena());
+    for c in text.trim().chars().take(64) {
+        if c.is_ascii_alphanumeric() {
+            out.push(c.to_ascii_lowercase());
+        } else if !out.ends_with('_') && !out.is_empty() {
+            out.push('_');
+        }
+    }
+    let name = out.into_bump_str();
+    name.trim_end_matches('_')
 }
 
 /// Sets kind, categories and types; several words stand with a blank between.

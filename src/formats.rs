@@ -121,9 +121,11 @@ fn compile(files: &[(PathBuf, String)]) -> Result<Formats, Vec<Problem>> {
                 }
             },
             Err(found) => {
-                problems.extend(found.into_iter().map(|found| {
-                    problem(path, found.line, format!("column {}: {}", found.column, found.message))
-                }));
+                problems.extend(
+                    found
+                        .into_iter()
+                        .map(|found| problem(path, found.line, format!("column {}: {}", found.column, found.message))),
+                );
             }
         }
     }

@@ -60,7 +60,12 @@ fn test(paths: &[PathBuf], config: &Config) -> Result {
                 let failures = mapping.failures();
                 wrong += failures.len();
                 failures.iter().for_each(|failure| println!("{shown}:{}: {}", failure.line, failure.message));
-                println!("{shown}: {}: {} of {} tests come out", mapping.name(), mapping.tests() - failures.len(), mapping.tests());
+                println!(
+                    "{shown}: {}: {} of {} tests come out",
+                    mapping.name(),
+                    mapping.tests() - failures.len(),
+                    mapping.tests()
+                );
             }
             Err(problems) => {
                 wrong += problems.len();

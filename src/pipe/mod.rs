@@ -30,8 +30,8 @@ use state::{State, register};
 use store::{Processed, Store, Tail};
 use tokio_util::sync::CancellationToken;
 
-pub use block::{Block, Context, Processor};
 use crate::formats::Known;
+pub use block::{Block, Context, Processor};
 use detector::Detector;
 use handover::{Handed, Handover};
 

@@ -44,7 +44,6 @@ pub mod linux;
 pub mod mapping;
 pub mod net;
 pub mod objects;
-pub mod objects;
 pub mod pattern;
 pub mod phrases;
 mod recognise;
@@ -127,7 +126,6 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::mikrotik::Mikrotik,
     &formats::huawei::Huawei,
     &formats::h3c::H3c,
-    &formats::cef_headless::CefHeadless,
     &formats::f5_xc::F5Xc,
     &formats::siteminder::SiteMinder,
     &formats::clavister::Clavister,

@@ -12,7 +12,6 @@ pub mod bitdefender;
 pub mod bmc;
 pub mod carbon_black;
 pub mod cef;
-pub mod cef_headless;
 pub mod checkpoint;
 pub mod cisco_asa;
 pub mod cisco_cloud;

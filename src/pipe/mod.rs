@@ -159,8 +159,8 @@ fn process(
 ) -> impl Future<Output = (Processor, Block)> + Send + use<> {
     let sources = pipe.sources.load();
     let knowledge = pipe.knowledge.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let formats = pipe.formats.load();
     let work = move || {
-        let formats = pipe.formats.load();
         let context = Context {
             sources: &sources,
             register: &knowledge.register,

@@ -79,6 +79,7 @@ fn looks_like_file(after: &str) -> bool {
         || is_machine
             && (is_payload(rest)
                 || tag(skip_selector(rest)).is_some()
+                || titled(rest).is_some()
                 || rest.starts_with("last message repeated ")
                 || rest.starts_with("-- MARK --")
                 || rest.starts_with("Message forwarded from "))
@@ -148,7 +149,7 @@ fn host_and_tag<'r>(text: &'r str, event: &mut Event<'r>) -> Envelope<'r> {
         set_host(host, event);
         return tag(rest).map_or(message(rest), |tag| tagged(tag, event));
     }
-    match tag(rest) {
+    match tag(rest).or_else(|| titled(rest)) {
         Some(tag) => tagged(tag, event),
         None => message(rest),
     }
@@ -199,6 +200,21 @@ struct Tag<'r> {
     program: &'r str,
     pid: Option<&'r str>,
     message: &'r str,
+}
+
+/// `Google Chrome[42]: message`: macOS names its applications with blanks; each word begins with a capital.
+fn titled(text: &str) -> Option<Tag<'_>> {
+    let open = text.bytes().take(64).position(|b| b == b'[')?;
+    let (program, rest) = (&text[..open], &text[open + 1..]);
+    let (pid, after) = text::digits(rest);
+    let message = after.strip_prefix("]: ")?;
+    let is_title = |word: &str| word.starts_with(|c: char| c.is_ascii_uppercase()) && word.bytes().all(is_program);
+    let words = program.split(' ').count();
+    ((2..=4).contains(&words) && program.split(' ').all(is_title) && !pid.is_empty() && pid.len() <= 10).then_some(Tag {
+        program,
+        pid: Some(pid),
+        message,
+    })
 }
 
 /// Reads `prog[pid]:`, `prog:`, `prog[pid]` before a blank, `prog(pam_unix)[pid]:`, `/usr/sbin/prog:`.

@@ -135,12 +135,12 @@ fn set_header<'r>(event: &mut Event<'r>, header: &Header<'r>) {
     match severity.parse::<i64>() {
         Ok(number) => event.set(field::EVENT_SEVERITY, number),
         Err(_) => {
-            // The standard's words and the middle of their ranges.
+            // The standard's words and where their ranges begin.
             let number = match text::lower(event, severity) {
-                "low" => 2,
-                "medium" => 5,
-                "high" => 8,
-                "very-high" => 10,
+                "low" => 0,
+                "medium" => 4,
+                "high" => 7,
+                "very-high" | "critical" => 9,
                 _ => return event.set_present(field::LOG_LEVEL, severity),
             };
             event.set(field::EVENT_SEVERITY, number);
@@ -197,6 +197,10 @@ fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, 
         event.set(field::TIMESTAMP, time);
     }
     vendor.finish(raw, event, header);
+    // The class of an event is the signature of the device that found it.
+    if !event.has(field::RULE_ID) {
+        event.set_present(field::RULE_ID, header[3].trim());
+    }
 }
 
 /// The record in the zone that `dtz` names: stamps without one are the device's.

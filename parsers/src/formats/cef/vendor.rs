@@ -15,6 +15,7 @@ use crate::{
 use super::Header;
 
 /// The vendors whose own parser knows their keys.
+#[expect(clippy::large_enum_variant, reason = "one of them lies on the stack while a line is read")]
 pub enum Vendor<'r> {
     Fortinet(fortigate::Line<'r>),
     PaloAlto(paloalto::Log<'r>),

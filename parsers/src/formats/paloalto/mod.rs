@@ -212,6 +212,7 @@ pub fn cef<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, log: &mut Log<'r>, key
                 "EventIDValue" => Some(Means::Role(Role::EventId)),
                 "ConnectionError" => Some(Means::Text(field::EVENT_REASON)),
                 // Other words of the line say these already.
+                "VendorSeverity" => return event.set(field::LOG_LEVEL, text::lower(event, value)),
                 "ConfigVersion" | "LogType" | "Subtype" | "TimeGenerated" | "TimeReceived" | "DeviceSN" => None,
                 name => NAMES.get(name),
             };

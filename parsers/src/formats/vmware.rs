@@ -75,6 +75,7 @@ const PHRASES: &[Phrase] = &[
     Phrase { text: "ForkExec(*)", means: &[COMMAND_LINE], class: STARTED },
     Phrase { text: "Launching binary: *", means: &[COMMAND_LINE], class: STARTED },
     Phrase { text: "Terminating watchdog process with PID *", means: &[PID], class: Class::new(&["process"], &["end"], "", "") },
+    Phrase { text: "Connected to * (*) over <", means: &[PEER, Some(Means::Path)], class: CONNECTION },
     Phrase {
         text: "Attempting connection; <resolver p:*, '*', next:*>, *",
         means: &[None, PEER, None, REASON],
@@ -397,7 +398,8 @@ fn message<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str) {
         }
     }
     rest = service(event, rest);
-    event.set(field::EVENT_REASON, rest);
+    reason(event, rest);
+    link(event, rest);
     // The shell's history: `[root]: command`.
     if matches!(event.text(field::PROCESS_NAME), Some("shell" | "ESXShell"))
         && let Some((user, command)) = rest.strip_prefix('[').and_then(|rest| rest.split_once("]: "))
@@ -416,6 +418,9 @@ fn message<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str) {
     let code = event.text(field::EVENT_ACTION);
     if phrases::read(raw, event, PHRASES, rest) {
         peer_of_account(event, rest);
+        if rest.contains("<TCP '") {
+            sockets(event, rest);
+        }
         if let Some(code) = code {
             event.set(field::EVENT_ACTION, code);
         }
@@ -462,6 +467,37 @@ fn origin<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str) {
             event.set_present(field::USER_DOMAIN, domain);
         }
         None => vendor::account(event, field::USER_NAME, user),
+    }
+}
+
+/// What a service says happened: the system's error where there is one, else the sentence without the objects behind it and
+/// without the function that speaks.
+fn reason<'r>(event: &mut Event<'r>, text: &'r str) {
+    if let Some((_, why)) = text.rsplit_once(" failed with ") {
+        event.set(field::EVENT_REASON, why);
+        return ecs::failure(event);
+    }
+    if let Some(at) = text.find(">, e: ").or_else(|| text.find(">, last e: ")) {
+        return event.set(field::EVENT_REASON, &text[at + 3..]);
+    }
+    let text = text.strip_prefix("[VpxLRO] ").map_or(text, |rest| rest.trim_start_matches(['-', ' ']));
+    let text = match text.split_once(": ") {
+        Some((function, rest))
+            if function.len() <= 48 && function.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !rest.is_empty() =>
+        {
+            event.set_named("log.origin.function", function);
+            rest
+        }
+        _ => text,
+    };
+    event.set(field::EVENT_REASON, text.split_once("; <<").map_or(text, |(sentence, _)| sentence));
+}
+
+/// The first link in a sentence.
+fn link<'r>(event: &mut Event<'r>, text: &'r str) {
+    if let Some(at) = text.find("https://").or_else(|| text.find("http://")) {
+        let word = text[at..].split([' ', '\'', '"', ',', ')', '>']).next().unwrap_or_default();
+        web::url(event, word);
     }
 }
 

@@ -180,21 +180,29 @@ impl Parser for Vmware {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let b = raw.text().as_bytes();
         let near = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word);
-        let is_event = near(200, b"Event [").is_some_and(|at| {
-            memchr::memmem::find(&b[at..b.len().min(at + 160)], b"] [vim.event.").is_some()
-                || event_parts(&raw.text()[at..]).is_some()
-        });
+        if is_kernel(raw.text())
+            || near(120, b" match ").is_some() && (near(120, b" INET match ").is_some() || near(120, b" INET6 match ").is_some())
+        {
+            return Sniff::Yes;
+        }
+        // Everything else has a bracket near its start.
+        let Some(bracket) = memchr::memchr(b'[', &b[..b.len().min(240)]) else { return Sniff::No };
+        let after =
+            |range: usize, word: &[u8]| memchr::memmem::find(&b[bracket..b.len().min(range.max(bracket))], word).is_some();
+        let is_event = || {
+            near(200, b"Event [").is_some_and(|at| {
+                memchr::memmem::find(&b[at..b.len().min(at + 160)], b"] [vim.event.").is_some()
+                    || event_parts(&raw.text()[at..]).is_some()
+            })
+        };
         Sniff::yes_if(
-            near(240, b"[Originator@").is_some()
-                || is_event
-                || near(200, b"] ").is_some() && near(200, b" opId=").is_some()
-                || near(200, b" [vob.").is_some()
-                || is_kernel(raw.text())
-                || near(200, b"[esx.").is_some()
-                || near(200, b"[auditlogger] {").is_some()
-                || near(120, b" INET match ").is_some()
-                || near(120, b" INET6 match ").is_some()
-                || near(120, b"[nsx@6876").is_some(),
+            after(240, b"[Originator@")
+                || after(200, b" opId=") && after(200, b"] ")
+                || after(200, b"[vob.") && near(200, b" [vob.").is_some()
+                || after(200, b"[esx.")
+                || after(200, b"[auditlogger] {")
+                || after(120, b"[nsx@6876")
+                || is_event(),
         )
     }
 

@@ -7,6 +7,7 @@
 //! `cef.label.<Policy>`. Values may hold blanks: a value ends where the next `key=` begins.
 
 mod dictionary;
+pub mod products;
 mod vendor;
 
 use event::{Event, Outcome, RawRecord, Value, field};
@@ -55,6 +56,7 @@ impl Parser for Cef {
         event.set(field::EVENT_KIND, "event");
         set_header(event, &header);
         set_extensions(raw, event, extensions, &header);
+        products::finish(raw, event, header[0], header[1], header[3], header[4]);
         Outcome::Parsed
     }
 }

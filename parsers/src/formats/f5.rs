@@ -82,8 +82,9 @@ fn shape(text: &str) -> Shape {
             || (has(4096, b"\"support_id\"") && has(4096, b"\"ip_client\""));
         return if is { Shape::Json } else { Shape::Other };
     }
-    if has(2048, b"ip_client=\"") && has(4096, b"support_id=\"")
-        || has(2048, b"errdefs_msgno=\"") && has(1024, b",") && !has(100, b": [F5@")
+    if has(200, b"=\"")
+        && (has(2048, b"ip_client=\"") && has(4096, b"support_id=\"")
+            || has(2048, b"errdefs_msgno=\"") && has(1024, b",") && !has(100, b": [F5@"))
     {
         return Shape::Pairs;
     }

@@ -12,6 +12,7 @@ use event::{Event, Field, Outcome, RawRecord, Value, field};
 
 use crate::{
     Parser, Sniff, ecs,
+    formats::cef,
     keys::KeyTable,
     kv::{self, Multiword},
     text, time,
@@ -58,6 +59,7 @@ impl Parser for Leef {
         let mut line = Line::default();
         each(attributes, delimiter, &mut |key, value| attribute(raw, event, &mut line, key, value));
         line.finish(raw, event);
+        cef::products::finish(raw, event, header[0], header[1], header[3], "");
         Outcome::Parsed
     }
 }

@@ -86,8 +86,14 @@ impl Parser for Synology {
 
 /// `SYSTEM: `, `an: ` or the log's name may stand before the sentence.
 fn sentence(text: &str) -> &str {
+    let near = &text.as_bytes()[..text.len().min(76)];
     let marks = ["User [", "Host [", "IP address [", "Event: "];
-    marks.iter().filter_map(|mark| text.find(mark)).min().filter(|at| *at <= 64).map_or(text, |at| &text[at..])
+    marks
+        .iter()
+        .filter_map(|mark| memchr::memmem::find(near, mark.as_bytes()))
+        .min()
+        .filter(|at| *at <= 64)
+        .map_or(text, |at| &text[at..])
 }
 
 /// `Event: read, Path: /share/a, File/Folder: File, Size: 1.2 KB, User: an, IP: 192.0.2.3`, read from behind: a path may hold

@@ -75,6 +75,7 @@ const PHRASES: &[Phrase] = &[
     Phrase { text: "ForkExec(*)", means: &[COMMAND_LINE], class: STARTED },
     Phrase { text: "Launching binary: *", means: &[COMMAND_LINE], class: STARTED },
     Phrase { text: "Terminating watchdog process with PID *", means: &[PID], class: Class::new(&["process"], &["end"], "", "") },
+    Phrase { text: "Connected to * (*) over <", means: &[PEER, Some(Means::Path)], class: CONNECTION },
     Phrase {
         text: "Attempting connection; <resolver p:*, '*', next:*>, *",
         means: &[None, PEER, None, REASON],
@@ -179,21 +180,29 @@ impl Parser for Vmware {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let b = raw.text().as_bytes();
         let near = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word);
-        let is_event = near(200, b"Event [").is_some_and(|at| {
-            memchr::memmem::find(&b[at..b.len().min(at + 160)], b"] [vim.event.").is_some()
-                || event_parts(&raw.text()[at..]).is_some()
-        });
+        if is_kernel(raw.text())
+            || near(120, b" match ").is_some() && (near(120, b" INET match ").is_some() || near(120, b" INET6 match ").is_some())
+        {
+            return Sniff::Yes;
+        }
+        // Everything else has a bracket near its start.
+        let Some(bracket) = memchr::memchr(b'[', &b[..b.len().min(240)]) else { return Sniff::No };
+        let after =
+            |range: usize, word: &[u8]| memchr::memmem::find(&b[bracket..b.len().min(range.max(bracket))], word).is_some();
+        let is_event = || {
+            near(200, b"Event [").is_some_and(|at| {
+                memchr::memmem::find(&b[at..b.len().min(at + 160)], b"] [vim.event.").is_some()
+                    || event_parts(&raw.text()[at..]).is_some()
+            })
+        };
         Sniff::yes_if(
-            near(240, b"[Originator@").is_some()
-                || is_event
-                || near(200, b"] ").is_some() && near(200, b" opId=").is_some()
-                || near(200, b" [vob.").is_some()
-                || is_kernel(raw.text())
-                || near(200, b"[esx.").is_some()
-                || near(200, b"[auditlogger] {").is_some()
-                || near(120, b" INET match ").is_some()
-                || near(120, b" INET6 match ").is_some()
-                || near(120, b"[nsx@6876").is_some(),
+            after(240, b"[Originator@")
+                || after(200, b" opId=") && after(200, b"] ")
+                || after(200, b"[vob.") && near(200, b" [vob.").is_some()
+                || after(200, b"[esx.")
+                || after(200, b"[auditlogger] {")
+                || after(120, b"[nsx@6876")
+                || is_event(),
         )
     }
 
@@ -397,7 +406,8 @@ fn message<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str) {
         }
     }
     rest = service(event, rest);
-    event.set(field::EVENT_REASON, rest);
+    reason(event, rest);
+    link(event, rest);
     // The shell's history: `[root]: command`.
     if matches!(event.text(field::PROCESS_NAME), Some("shell" | "ESXShell"))
         && let Some((user, command)) = rest.strip_prefix('[').and_then(|rest| rest.split_once("]: "))
@@ -416,6 +426,9 @@ fn message<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str) {
     let code = event.text(field::EVENT_ACTION);
     if phrases::read(raw, event, PHRASES, rest) {
         peer_of_account(event, rest);
+        if rest.contains("<TCP '") {
+            sockets(event, rest);
+        }
         if let Some(code) = code {
             event.set(field::EVENT_ACTION, code);
         }
@@ -462,6 +475,37 @@ fn origin<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str) {
             event.set_present(field::USER_DOMAIN, domain);
         }
         None => vendor::account(event, field::USER_NAME, user),
+    }
+}
+
+/// What a service says happened: the system's error where there is one, else the sentence without the objects behind it and
+/// without the function that speaks.
+fn reason<'r>(event: &mut Event<'r>, text: &'r str) {
+    if let Some((_, why)) = text.rsplit_once(" failed with ") {
+        event.set(field::EVENT_REASON, why);
+        return ecs::failure(event);
+    }
+    if let Some(at) = text.find(">, e: ").or_else(|| text.find(">, last e: ")) {
+        return event.set(field::EVENT_REASON, &text[at + 3..]);
+    }
+    let text = text.strip_prefix("[VpxLRO] ").map_or(text, |rest| rest.trim_start_matches(['-', ' ']));
+    let text = match text.split_once(": ") {
+        Some((function, rest))
+            if function.len() <= 48 && function.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !rest.is_empty() =>
+        {
+            event.set_named("log.origin.function", function);
+            rest
+        }
+        _ => text,
+    };
+    event.set(field::EVENT_REASON, text.split_once("; <<").map_or(text, |(sentence, _)| sentence));
+}
+
+/// The first link in a sentence.
+fn link<'r>(event: &mut Event<'r>, text: &'r str) {
+    if let Some(at) = text.find("https://").or_else(|| text.find("http://")) {
+        let word = text[at..].split([' ', '\'', '"', ',', ')', '>']).next().unwrap_or_default();
+        web::url(event, word);
     }
 }
 

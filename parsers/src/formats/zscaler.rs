@@ -95,7 +95,7 @@ fn shape(text: &str) -> Shape {
             Shape::Other
         };
     }
-    if has(8192, b"\tvendor=Zscaler") {
+    if memchr::memchr(b'\t', &b[..b.len().min(64)]).is_some() && has(8192, b"\tvendor=Zscaler") {
         return Shape::Pairs;
     }
     if has(80, b"ZscalerNSS: ") { Shape::Notice } else { Shape::Other }

@@ -22,9 +22,13 @@ impl Parser for AppLog {
 
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {
         let line = raw.text();
+        let is_stamped = event.has(field::TIMESTAMP);
         let rest = match (stamps::leading(line, raw), leveled(line)) {
             (Some((micros, rest)), _) => {
-                event.set(field::TIMESTAMP, Value::Time(micros));
+                // Behind an envelope its stamp stands: the sender's clock and zone are known, the application's are not.
+                if !is_stamped {
+                    event.set(field::TIMESTAMP, Value::Time(micros));
+                }
                 rest
             }
             (None, Some((level, rest))) => {

@@ -41,11 +41,11 @@ pub mod json;
 pub mod keys;
 pub mod kv;
 pub mod linux;
+pub mod mapping;
 pub mod net;
 pub mod objects;
 pub mod pattern;
 pub mod phrases;
-pub mod mapping;
 mod recognise;
 pub mod render;
 pub mod stamps;
@@ -162,6 +162,7 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::message_trace::MESSAGE_TRACE,
     &formats::trellix::TRELLIX_EPO_CLOUD,
     &formats::trellix::TRELLIX_EDR,
+    &formats::eset::ESET,
     &formats::symantec::SYMANTEC,
     &formats::trellix_epo::TRELLIX_EPO,
     &formats::kaspersky::KASPERSKY,

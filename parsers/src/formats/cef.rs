@@ -7,6 +7,7 @@
 //! `cef.label.<Policy>`. Values may hold blanks: a value ends where the next `key=` begins.
 
 mod dictionary;
+mod products;
 
 use event::{Event, Outcome, RawRecord, Value, field};
 use nom::{IResult, Parser as _, bytes::complete::tag, character::complete::digit1, sequence::delimited};
@@ -157,6 +158,7 @@ fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, 
         let name = text::unescape(event, name, |c| c == '|' || c == '\\');
         event.set_present(field::MESSAGE, name);
     }
+    products::finish(event, header, raw);
 }
 
 /// `\=`, `\\`, `\|` stand for themselves; `\n` and `\r` are line ends.

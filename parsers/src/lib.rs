@@ -172,6 +172,7 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::message_trace::MESSAGE_TRACE,
     &formats::trellix::TRELLIX_EPO_CLOUD,
     &formats::trellix::TRELLIX_EDR,
+    &formats::eset::ESET,
     &formats::symantec::SYMANTEC,
     &formats::trellix_epo::TRELLIX_EPO,
     &formats::kaspersky::KASPERSKY,

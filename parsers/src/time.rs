@@ -247,6 +247,10 @@ pub(crate) fn zone_suffix(text: &str) -> (Option<i32>, &str) {
     }
     for name in [" UTC", " GMT"] {
         if let Some(rest) = text.strip_prefix(name).filter(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric())) {
+            // `GMT+07:00`: the number says more than the name.
+            if let Some((offset, rest)) = numeric_zone(rest) {
+                return (Some(offset), rest);
+            }
             return (Some(0), rest);
         }
     }
@@ -352,6 +356,7 @@ mod tests {
             ("Nov 23 10:00:00", "2026-11-23T03:00:00Z"),
             ("Nov  3 10:00:00.5", "2026-11-03T03:00:00.500Z"),
             ("nov 3 10:00:00 UTC", "2026-11-03T10:00:00Z"),
+            ("Nov 23 2026 10:00:00 GMT+07:00", "2026-11-23T03:00:00Z"),
             ("Nov 23 2019 10:00:00", "2019-11-23T03:00:00Z"),
             ("Nov 23 10:00:00 2019", "2019-11-23T03:00:00Z"),
             ("23/Nov/2026:10:00:00 +0700", "2026-11-23T03:00:00Z"),

@@ -268,7 +268,8 @@ impl Catalogue for SqliteCatalogue {
 
     async fn drop_segments(&self, tombstones: &[Tombstone]) -> Result<()> {
         let failed = Error::catalogue;
-        let mut tx = self.pool.begin().await.map_err(failed("write to"))?;
+        // At once the writer: a transaction that only becomes one later is refused when another wrote meanwhile.
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("write to"))?;
         for tombstone in tombstones {
             // A commit whose answer was lost: the segment is gone, and its record is written.
             let is_there: i64 = sqlx::query_scalar("SELECT count(*) FROM segment WHERE id = ?")

@@ -124,11 +124,10 @@ fn finish<'r>(values: &Values<'r, '_>, event: &mut Event<'r>) {
     if !values.has(event, field::EVENT_SEVERITY) {
         event.set(field::EVENT_SEVERITY, 0i64);
     }
-    if let Some(address) = values.get("computer_ip").and_then(|list| list.split(',').next()) {
-        if let Some(ip) = ecs::ip(address.trim()) {
-            event.set(field::HOST_IP, ip);
-            event.set(field::RELATED_IP, ip);
-            event.set(field::DESTINATION_IP, ip);
-        }
+    let address = values.get("computer_ip").and_then(|list| list.split(',').next());
+    if let Some(ip) = address.and_then(|address| ecs::ip(address.trim())) {
+        event.set(field::HOST_IP, ip);
+        event.set(field::RELATED_IP, ip);
+        event.set(field::DESTINATION_IP, ip);
     }
 }

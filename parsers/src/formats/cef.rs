@@ -7,6 +7,7 @@
 //! `cef.label.<Policy>`. Values may hold blanks: a value ends where the next `key=` begins.
 
 mod dictionary;
+mod endpoints;
 pub mod products;
 mod vendor;
 
@@ -199,6 +200,7 @@ fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, 
         event.set(field::TIMESTAMP, time);
     }
     vendor.finish(raw, event, header);
+    endpoints::finish(event, header, raw);
     // The class of an event is the signature of the device that found it.
     if !event.has(field::RULE_ID) {
         event.set_present(field::RULE_ID, header[3].trim());

@@ -34,6 +34,7 @@ pub mod dnsmasq;
 pub mod dovecot;
 pub mod entra;
 pub mod envoy_access;
+pub mod eset;
 pub mod exchange;
 pub mod exim;
 pub mod f5;

@@ -303,8 +303,15 @@ static FLAT: LazyLock<KeyTable<Part>> = LazyLock::new(|| {
 
 fn flat<'r>(event: &mut Event<'r>, header: &mut Header<'r>, data: &mut Data<'r>, name: &'r str, leaf: Leaf<'r>) {
     match name {
-        "AccountName" => header.account = leaf.text(),
-        "Domain" => header.account_domain = leaf.text(),
+        // Told of the record, not data of the event.
+        "AccountName" => {
+            header.account = leaf.text();
+            return event.set_extra(windows::EVENT_DATA, name, leaf.text());
+        }
+        "Domain" => {
+            header.account_domain = leaf.text();
+            return event.set_extra(windows::EVENT_DATA, name, leaf.text());
+        }
         _ => {}
     }
     match FLAT.get(name) {

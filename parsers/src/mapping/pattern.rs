@@ -41,7 +41,7 @@ enum Shape {
 
 #[derive(Clone, Debug)]
 enum Token {
-    Literal(memchr::memmem::Finder<'static>),
+    Literal(Box<memchr::memmem::Finder<'static>>),
     Capture { key: &'static str, shape: Shape },
 }
 
@@ -165,7 +165,7 @@ fn tokens(text: &str, place: usize, name: &dyn Fn(&str) -> Option<&'static str>)
 
 fn push_literal(tokens: &mut Vec<Token>, literal: &mut String) {
     if !literal.is_empty() {
-        tokens.push(Token::Literal(memchr::memmem::Finder::new(literal.as_bytes()).into_owned()));
+        tokens.push(Token::Literal(Box::new(memchr::memmem::Finder::new(literal.as_bytes()).into_owned())));
         literal.clear();
     }
 }
@@ -176,7 +176,7 @@ fn join(tokens: &mut Vec<Token>) {
     while at < tokens.len() {
         if let (Token::Literal(first), Token::Literal(second)) = (&tokens[at - 1], &tokens[at]) {
             let both = [first.needle(), second.needle()].concat();
-            tokens[at - 1] = Token::Literal(memchr::memmem::Finder::new(&both).into_owned());
+            tokens[at - 1] = Token::Literal(Box::new(memchr::memmem::Finder::new(&both).into_owned()));
             tokens.remove(at);
         } else {
             at += 1;

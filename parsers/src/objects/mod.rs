@@ -109,11 +109,14 @@ pub struct Product {
 /// Reads a payload that is no JSON: calls [`Values::note`] with each name and value; false when the payload is not of the product.
 pub type Read = for<'r, 'v> fn(&mut Noting<'_, 'r, 'v>, &'r str) -> bool;
 
+/// How a payload that is no JSON is known, and read.
+type Other = (fn(&str) -> Sniff, Read);
+
 /// A parser made of a product.
 pub struct Objects {
     product: Product,
     /// How a payload that is no JSON is known and read.
-    other: Option<(fn(&str) -> Sniff, Read)>,
+    other: Option<Other>,
     programs: &'static [&'static str],
     table: OnceLock<Table>,
 }

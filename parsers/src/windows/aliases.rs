@@ -296,7 +296,9 @@ fn firewall<'r>(event: &mut Event<'r>, data: &Data<'r>) {
 /// Audits of AD FS: an instance id, then the values by place; 1200 to 1207 hold an XML of the request.
 fn adfs<'r>(event: &mut Event<'r>, id: u32, data: &Data<'r>) {
     let unnamed = data.unnamed();
-    for value in unnamed {
+    // Agents that do not pass the data pass the text, and the XML in it.
+    let message = event.text(field::MESSAGE);
+    for value in unnamed.iter().copied().chain(message) {
         if let Some(xml) = value.find("<AuditBase").map(|at| &value[at..]) {
             let inside = |tag: &str| {
                 let open = memchr::memmem::find(xml.as_bytes(), tag.as_bytes())? + tag.len();
@@ -314,8 +316,10 @@ fn adfs<'r>(event: &mut Event<'r>, id: u32, data: &Data<'r>) {
             if let Some(agent) = inside("<UserAgentString") {
                 put(event, field::USER_AGENT_ORIGINAL, agent);
             }
-            if let Some(url) = inside("<Endpoint") {
-                put(event, field::URL_PATH, url);
+            if let Some(url) = inside("<RelyingParty").filter(|url| url.contains("://") && !event.has(field::URL_ORIGINAL)) {
+                crate::web::url(event, url);
+            } else if let Some(path) = inside("<Endpoint") {
+                put(event, field::URL_PATH, path);
             }
             if let Some(reason) = inside("<FailureType").or_else(|| inside("<AuditResult")) {
                 put(event, field::EVENT_REASON, reason);

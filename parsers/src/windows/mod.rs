@@ -73,6 +73,7 @@ pub enum Log {
 /// Dataset and family of a channel; events without a channel are known by their provider.
 fn log_of(channel: &str, provider: &str) -> (&'static str, Log) {
     match channel {
+        "Security" if provider.starts_with("AD FS") => ("windows.adfs", Log::Adfs),
         "Security" => ("windows.security", Log::Security),
         "Microsoft-Windows-Sysmon/Operational" | "Linux-Sysmon/Operational" => ("windows.sysmon", Log::Sysmon),
         "Windows PowerShell" | "Microsoft-Windows-PowerShell/Operational" | "PowerShellCore/Operational" => {

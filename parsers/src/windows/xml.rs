@@ -39,7 +39,7 @@ pub fn read<'r>(event: &mut Event<'r>, header: &mut Header<'r>, data: &mut Data<
     let mut walk = Walk { section: Section::None, depth: 0, name: "", key: None, value: "", is_leaf: false };
     let mut reader = Reader::new(text);
     let mut is_closed = false;
-    while let Some(token) = reader.next() {
+    for token in reader.by_ref() {
         match token {
             Token::Open { name, attributes } => walk.open(event, header, name, attributes),
             Token::Text(raw) => walk.value = if walk.value.trim().is_empty() { raw } else { walk.value },
@@ -141,11 +141,7 @@ impl<'r> Walk<'r> {
                 "Level" if !value.is_empty() => header.level_name = value,
                 "Task" if !value.is_empty() => header.task_name = value,
                 "Opcode" if !value.is_empty() => header.opcode_name = value,
-                "Keyword" => {
-                    if value.contains("Audit") {
-                        header.outcome = value;
-                    }
-                }
+                "Keyword" if value.contains("Audit") => header.outcome = value,
                 _ => {}
             },
             _ => {}

@@ -95,6 +95,22 @@ async fn a_burst_waits_for_a_minutes_worth_and_its_end_for_little() {
     assert_eq!(world.store.stats().compaction_debt_rows, 0);
 }
 
+#[test]
+fn what_waits_beside_much_is_little_and_in_silence_less() {
+    let options = Options { compact_rows: 6_400, ..Options::default() };
+    let limits = Limits { span_max: HOUR, is_behind: false, merges: true };
+    let big = file(0, (0, 50), 64_000, 1, false);
+    let is_due = |rows: u64, newest: i64, limits: Limits| {
+        let segments = vec![Arc::clone(&big), file(1, (51, 55), rows, 0, false), file(2, (newest, newest), 1, 0, true)];
+        let snapshot = Snapshot { segments: segments.into(), ..Snapshot::default() };
+        choose(&snapshot, &options, limits, WEEK_START + 70_000_000).is_some()
+    };
+    assert!(!is_due(1_999, 69, limits) && is_due(2_000, 69, limits), "a 32nd of 64,000");
+    assert!(!is_due(99, 52, limits) && is_due(100, 52, limits), "nothing came for ten seconds");
+    let behind = Limits { is_behind: true, ..limits };
+    assert!(!is_due(51_198, 69, behind) && is_due(51_199, 69, behind), "while ingest is behind, eight times 6,400 in all");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn thin_hours_become_a_day_and_thin_days_a_week() {
     let dir = tempfile::tempdir().unwrap();

@@ -30,7 +30,7 @@ const WAITING_MAX: usize = 32;
 /// The span over which the rate of ingestion is measured, and how many of it a busy stream waits.
 const RATE_SPAN: Micros = 10 * 1_000_000;
 const RATE_SPANS: u64 = 6;
-/// What waits may be this part of what its hour has in big files.
+/// In a stream that does not pause, what waits may be this part of what its hour has in big files.
 const WAITING_SHARE: u64 = 32;
 /// A calm stream waits for this part of [`Options::compact_rows`].
 const CALM_SHARE: u64 = 64;
@@ -102,7 +102,8 @@ fn choose_level_0(snapshot: &Snapshot, options: &Options, now: Micros, skewed: b
     }
     let coming = recent(snapshot, now).saturating_mul(RATE_SPANS);
     let is_due = |hour: i64, files: &[Arc<Segment>]| {
-        let enough = coming.max(compacted(snapshot, hour) / WAITING_SHARE);
+        // In silence a small file is not one of many.
+        let enough = if coming > 0 { coming.max(compacted(snapshot, hour, skewed) / WAITING_SHARE) } else { 0 };
         let enough = enough.clamp(options.compact_rows / CALM_SHARE, options.compact_rows);
         is_much || is_closed(hour.saturating_mul(HOUR), HOUR, now) || files.len() >= WAITING_MAX || sums(files).0 >= enough
     };
@@ -128,8 +129,9 @@ fn recent(snapshot: &Snapshot, now: Micros) -> u64 {
 }
 
 /// Rows of an hour in big files.
-fn compacted(snapshot: &Snapshot, hour: i64) -> u64 {
-    let is_part = |segment: &&Arc<Segment>| segment.level > 0 && segment.ingested.0.div_euclid(HOUR) == hour;
+fn compacted(snapshot: &Snapshot, hour: i64, skewed: bool) -> u64 {
+    let is_part =
+        |segment: &&Arc<Segment>| segment.level > 0 && segment.skewed == skewed && segment.ingested.0.div_euclid(HOUR) == hour;
     snapshot.segments.iter().filter(is_part).map(|segment| segment.rows).sum()
 }
 

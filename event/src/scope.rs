@@ -93,6 +93,18 @@ impl Scope {
         self.systems == Systems::All
     }
 
+    /// True when this asker may see whatever the other may: every system of theirs, every kind of value as plainly.
+    /// For answers that were kept: they were made in the scope of then, and are read in the scope of now.
+    pub fn covers(&self, other: &Self) -> bool {
+        let systems = match (&self.systems, &other.systems) {
+            (Systems::All, _) => true,
+            (Systems::Only(_), Systems::All) => false,
+            (Systems::Only(own), Systems::Only(theirs)) => theirs.is_subset(own),
+        };
+        let classes = [Privacy::None, Privacy::Personal, Privacy::Sensitive, Privacy::Secret];
+        systems && classes.into_iter().all(|class| self.sees_plain(class) || !other.sees_plain(class))
+    }
+
     /// True when a column of this privacy class is shown as it is; false means a keyed token stands in its place.
     pub fn sees_plain(&self, privacy: Privacy) -> bool {
         match privacy {
@@ -101,5 +113,26 @@ impl Scope {
             Privacy::Sensitive => matches!(self.role, Role::Admin | Role::Analyst | Role::Oncall),
             Privacy::Secret => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(role: Role, systems: Option<&[&str]>) -> Scope {
+        let systems = systems.map_or(Systems::All, |ids| Systems::Only(ids.iter().map(|id| (*id).to_owned()).collect()));
+        Scope { actor: "lan".to_owned(), role, systems }
+    }
+
+    #[test]
+    fn a_scope_covers_what_sees_no_more() {
+        let both = scope(Role::Analyst, Some(&["mot", "hai"]));
+        assert!(both.covers(&both) && both.covers(&scope(Role::Owner, Some(&["hai"]))));
+        assert!(scope(Role::Admin, None).covers(&both));
+        assert!(!both.covers(&scope(Role::Analyst, None)), "everything holds systems that are on no list");
+        assert!(!both.covers(&scope(Role::Analyst, Some(&["hai", "ba"]))));
+        assert!(!scope(Role::Auditor, None).covers(&both), "who reads masked may not read what was kept plain");
+        assert!(!scope(Role::Owner, None).covers(&scope(Role::Analyst, None)));
     }
 }

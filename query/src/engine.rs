@@ -91,6 +91,8 @@ pub struct Engine {
     /// Live tails have a thread of their own.
     tails: Option<Runtime>,
     watchers: Arc<Watchers>,
+    /// Questions in the background have threads of their own.
+    background: Option<Runtime>,
     exports: Arc<Semaphore>,
 }
 
@@ -103,7 +105,7 @@ impl std::fmt::Debug for Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         // A runtime may not be waited for inside another one; what still runs has nobody to answer to.
-        for runtime in [self.runtime.take(), self.tails.take()].into_iter().flatten() {
+        for runtime in [self.runtime.take(), self.tails.take(), self.background.take()].into_iter().flatten() {
             runtime.shutdown_background();
         }
     }
@@ -137,6 +139,7 @@ impl Engine {
     ) -> Result<Arc<Self>> {
         let runtime = threads(limits.partitions.max(1), "chieng-query")?;
         let tails = threads(1, "chieng-tail")?;
+        let background = last_in_line(1, "chieng-job")?;
         let engine = Arc::new_cyclic(|me| Self {
             me: me.clone(),
             source,
@@ -151,6 +154,7 @@ impl Engine {
             running: Arc::default(),
             runtime: Some(runtime),
             tails: Some(tails),
+            background: Some(background),
             watchers: Arc::default(),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             limits,
@@ -202,6 +206,11 @@ impl Engine {
         self.tails.as_ref()
     }
 
+    /// The threads of questions in the background; `None` while the engine is shutting down.
+    pub(crate) fn background_runtime(&self) -> Option<&Runtime> {
+        self.background.as_ref()
+    }
+
     /// The tables besides events that an asker may know of, for the search language.
     pub(crate) fn small_tables(&self, scope: &Scope) -> Vec<(String, SchemaRef)> {
         let known = self.tables.iter().filter(|table| table.scope_column().is_some() || scope.sees_all());
@@ -234,6 +243,7 @@ impl Engine {
         let finished = Arc::new(AtomicBool::new(false));
         let (sender, batches) = mpsc::channel(4);
         let (tell, told) = oneshot::channel();
+        let in_background = given.in_background;
         let question = Question {
             engine: self.clone(),
             scope: Arc::new(scope.clone()),
@@ -243,7 +253,8 @@ impl Engine {
             stats: stats.clone(),
             finished: finished.clone(),
         };
-        let Some(runtime) = &self.runtime else { return Err(vanished()) };
+        let runtime = if in_background { &self.background } else { &self.runtime };
+        let Some(runtime) = runtime else { return Err(vanished()) };
         let task = runtime.spawn(question.run(turn, tell, sender));
         let task = AbortOnDrop(task.abort_handle());
         // The task watches the time itself; this catches one that is stuck in a single step.
@@ -347,10 +358,11 @@ impl Engine {
         let batch = tables_table(list.iter().map(String::as_str))?;
         names.insert("tables", &batch.schema());
         schema.register_table("tables".to_owned(), memory_table(batch)?)?;
-        let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
-            .with_catalog_list(catalog(schema)?)
-            .with_runtime_env(self.environment(limits, pool)?)
-            .build();
+        let mut builder = SessionStateBuilder::new_from_existing(self.base.clone());
+        if limits.partitions != self.limits.partitions {
+            builder = builder.with_config(self.base.config().clone().with_target_partitions(limits.partitions.max(1)));
+        }
+        let mut state = builder.with_catalog_list(catalog(schema)?).with_runtime_env(self.environment(limits, pool)?).build();
         // One `now()` for the whole question.
         let options = state.config_options().clone();
         state.execution_props_mut().mark_start_execution(options);
@@ -410,11 +422,13 @@ pub(crate) struct Given {
     pub narrow: Option<store::index::Question>,
     /// False for what is limited elsewhere.
     pub needs_turn: bool,
+    /// On the threads that come last.
+    pub in_background: bool,
 }
 
 impl Default for Given {
     fn default() -> Self {
-        Self { snapshot: None, narrow: None, needs_turn: true }
+        Self { snapshot: None, narrow: None, needs_turn: true, in_background: false }
     }
 }
 
@@ -473,8 +487,21 @@ impl Question {
 }
 
 fn threads(count: usize, name: &str) -> Result<Runtime> {
-    let runtime =
-        Builder::new_multi_thread().worker_threads(count).thread_name(name).thread_stack_size(STACK_BYTES).enable_all().build();
+    built(Builder::new_multi_thread().worker_threads(count), name)
+}
+
+/// Threads of the lowest priority: everybody else's work comes first.
+fn last_in_line(count: usize, name: &str) -> Result<Runtime> {
+    built(Builder::new_multi_thread().worker_threads(count).on_thread_start(come_last), name)
+}
+
+fn come_last() {
+    // SAFETY: `setpriority` on thread 0, the calling one, touches no memory; that it may fail is of no consequence.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+}
+
+fn built(builder: &mut Builder, name: &str) -> Result<Runtime> {
+    let runtime = builder.thread_name(name).thread_stack_size(STACK_BYTES).enable_all().build();
     runtime.map_err(|error| Error::failed(format!("failed to start the threads {name}: {error}")))
 }
 

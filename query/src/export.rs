@@ -107,9 +107,9 @@ pub enum Wanted {
 
 /// An export under way. Dropping it ends it.
 pub struct Export {
-    chunks: mpsc::Receiver<Result<Vec<u8>>>,
-    rows: Arc<AtomicU64>,
-    _task: AbortOnDrop,
+    pub(crate) chunks: mpsc::Receiver<Result<Vec<u8>>>,
+    pub(crate) rows: Arc<AtomicU64>,
+    pub(crate) _task: AbortOnDrop,
 }
 
 impl Export {
@@ -134,7 +134,9 @@ impl Engine {
     ) -> std::result::Result<Export, HuntError> {
         let busy = || Error::new(ErrorKind::Busy, "too many exports are running").hint("try again when one has ended");
         let place = self.export_places().clone().try_acquire_owned().map_err(|_| busy())?;
-        let mut source = Slices::new(self, scope, wanted)?;
+        let limits = self.limits();
+        let limits = Limits { time: TIME_MAX, memory_bytes: limits.memory_bytes.min(MEMORY_BYTES), ..limits.clone() };
+        let mut source = Slices::new(self, scope, wanted, limits, false)?;
         // The first question is asked before anything is answered: it may be wrong.
         let first = source.next().await?;
         let schema = match &first {
@@ -153,11 +155,13 @@ impl Engine {
 }
 
 /// The questions of an export, one after the other.
-struct Slices {
+pub(crate) struct Slices {
     engine: Arc<Engine>,
     scope: Scope,
     snapshot: Arc<Snapshot>,
     what: What,
+    limits: Limits,
+    in_background: bool,
 }
 
 enum What {
@@ -169,11 +173,20 @@ enum What {
         from: Micros,
         to: Micros,
         width: Micros,
+        /// From `from` to where it began.
+        whole: Micros,
     },
 }
 
 impl Slices {
-    fn new(engine: &Arc<Engine>, scope: &Scope, wanted: Wanted) -> std::result::Result<Self, HuntError> {
+    /// Reads the question; what is wrong with a search text is told here.
+    pub(crate) fn new(
+        engine: &Arc<Engine>,
+        scope: &Scope,
+        wanted: Wanted,
+        limits: Limits,
+        in_background: bool,
+    ) -> std::result::Result<Self, HuntError> {
         let snapshot = engine.snapshot();
         let what = match wanted {
             Wanted::Sql(sql) => What::Sql(Some(sql)),
@@ -185,38 +198,32 @@ impl Slices {
                 let compiled = engine.compile(scope, &q, &window)?;
                 if !compiled.stages.is_empty() {
                     // Commands look at all events of the range at once; their columns are their own.
-                    return Ok(Self {
-                        engine: engine.clone(),
-                        scope: scope.clone(),
-                        snapshot,
-                        what: What::Sql(Some(compiled.sql)),
-                    });
+                    let what = What::Sql(Some(compiled.sql));
+                    return Ok(Self { engine: engine.clone(), scope: scope.clone(), snapshot, what, limits, in_background });
                 }
                 let view = engine.view_of(&snapshot, scope);
                 let columns = if columns.is_empty() { columns_of(&view, from, to)? } else { engine.known(scope, columns)? };
                 let select: Vec<String> = columns.iter().map(|column| name(column)).collect();
                 let (oldest, newest) = view.span().unwrap_or((to, to));
-                What::Search {
-                    select: select.join(", "),
-                    where_sql: compiled.where_sql,
-                    from: from.max(oldest),
-                    to: to.min(newest.saturating_add(1)),
-                    width: SLICE_FIRST,
-                }
+                let (from, to) = (from.max(oldest), to.min(newest.saturating_add(1)));
+                let whole = to.saturating_sub(from).max(1);
+                let select = select.join(", ");
+                What::Search { select, where_sql: compiled.where_sql, from, to, width: SLICE_FIRST, whole }
             }
         };
-        Ok(Self { engine: engine.clone(), scope: scope.clone(), snapshot, what })
+        Ok(Self { engine: engine.clone(), scope: scope.clone(), snapshot, what, limits, in_background })
     }
 
-    fn is_sql(&self) -> bool {
+    /// Rows of free SQL or of commands, in an order of their own.
+    pub(crate) fn is_sql(&self) -> bool {
         matches!(self.what, What::Sql(_))
     }
 
     /// Asks the next question; `None` when there is none left.
-    async fn next(&mut self) -> Result<Option<Rows>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Rows>> {
         let sql = match &mut self.what {
             What::Sql(sql) => sql.take(),
-            What::Search { select, where_sql, from, to, width } if *to > *from => {
+            What::Search { select, where_sql, from, to, width, .. } if *to > *from => {
                 let start = to.saturating_sub(*width).max(*from);
                 let window = conditions(where_sql, &Window { from: Some(start), to: Some(*to), limit: None });
                 *to = start;
@@ -231,22 +238,33 @@ impl Slices {
     }
 
     async fn ask(&self, sql: &str) -> Result<Rows> {
-        let limits = self.engine.limits();
-        let limits = Limits { time: TIME_MAX, memory_bytes: limits.memory_bytes.min(MEMORY_BYTES), ..limits.clone() };
-        let given = Given { snapshot: Some(self.snapshot.clone()), narrow: None, needs_turn: false };
-        self.engine.sql_given(&self.scope, sql, Some(limits), given).await
+        let snapshot = Some(self.snapshot.clone());
+        let given = Given { snapshot, narrow: None, needs_turn: false, in_background: self.in_background };
+        self.engine.sql_given(&self.scope, sql, Some(self.limits.clone()), given).await
     }
 
     /// The columns of an export without any row.
-    async fn empty_schema(&self) -> Result<SchemaRef> {
+    pub(crate) async fn empty_schema(&self) -> Result<SchemaRef> {
         match &self.what {
             What::Search { select, .. } => Ok(self.ask(&format!("SELECT {select} FROM events LIMIT 0")).await?.schema()),
             What::Sql(_) => Err(vanished()),
         }
     }
 
+    /// The longest that the next question may take.
+    pub(crate) fn allow(&mut self, time: Duration) {
+        self.limits.time = time;
+    }
+
+    /// Thousandths of the range that were asked for; `None` where nothing tells.
+    pub(crate) fn asked(&self) -> Option<u32> {
+        let What::Search { from, to, whole, .. } = &self.what else { return None };
+        let left = to.saturating_sub(*from).max(0);
+        Some(1_000 - u32::try_from((i128::from(left) * 1_000 / i128::from(*whole)).clamp(0, 1_000)).unwrap_or(1_000))
+    }
+
     /// Makes the next slice longer or shorter.
-    fn learn(&mut self, rows: u64) {
+    pub(crate) fn learn(&mut self, rows: u64) {
         let What::Search { width, .. } = &mut self.what else { return };
         *width = match rows {
             rows if rows < SLICE_ROWS.start / 8 => width.saturating_mul(8),
@@ -336,7 +354,7 @@ async fn send(sender: &mpsc::Sender<Result<Vec<u8>>>, bytes: Vec<u8>) -> std::re
 }
 
 /// Rows → bytes of a file.
-enum Encoder {
+pub(crate) enum Encoder {
     Csv(SchemaRef),
     Ndjson(Nulls),
     /// `None` once it is closed.
@@ -344,7 +362,7 @@ enum Encoder {
 }
 
 impl Encoder {
-    fn new(format: Format, schema: SchemaRef, nulls: Nulls) -> Result<Self> {
+    pub(crate) fn new(format: Format, schema: SchemaRef, nulls: Nulls) -> Result<Self> {
         Ok(match format {
             Format::Csv => Self::Csv(schema),
             Format::Ndjson => Self::Ndjson(nulls),
@@ -358,14 +376,14 @@ impl Encoder {
     }
 
     /// What stands before the rows. The mark tells spreadsheets that the file is UTF-8.
-    fn start(&self) -> Vec<u8> {
+    pub(crate) fn start(&self) -> Vec<u8> {
         match self {
             Self::Csv(schema) => format!("\u{feff}{}", encode::csv_header(schema)).into_bytes(),
             Self::Ndjson(_) | Self::Parquet(_) => Vec::new(),
         }
     }
 
-    fn write(&mut self, batch: &RecordBatch) -> Result<Vec<u8>> {
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<Vec<u8>> {
         match self {
             Self::Csv(_) => Ok(encode::csv_rows(batch)?.into_bytes()),
             Self::Ndjson(nulls) => {
@@ -387,8 +405,16 @@ impl Encoder {
         }
     }
 
+    /// Bytes that were given and did not come out yet, about.
+    pub(crate) fn in_wait(&self) -> usize {
+        match self {
+            Self::Parquet(Some(writer)) => writer.in_progress_size(),
+            _ => 0,
+        }
+    }
+
     /// What stands behind the rows.
-    fn finish(&mut self) -> Result<Vec<u8>> {
+    pub(crate) fn finish(&mut self) -> Result<Vec<u8>> {
         match self {
             Self::Csv(_) | Self::Ndjson(_) => Ok(Vec::new()),
             Self::Parquet(writer) => match writer.take() {

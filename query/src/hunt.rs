@@ -360,14 +360,14 @@ pub(crate) fn column_info(name: &str) -> ColumnInfo {
     }
 }
 
-fn columns(answer: &Collected) -> Vec<ColumnInfo> {
+pub(crate) fn columns(answer: &Collected) -> Vec<ColumnInfo> {
     let has_value = |at: usize| answer.batches.iter().any(|batch| batch.column(at).null_count() < batch.num_rows());
     let fields = answer.schema.fields().iter().enumerate().filter(|(at, _)| has_value(*at));
     fields.map(|(_, column)| column_info(column.name())).collect()
 }
 
 /// All columns in their order; what is computed has the type that came out.
-fn table_columns(answer: &Collected) -> Vec<ColumnInfo> {
+pub(crate) fn table_columns(answer: &Collected) -> Vec<ColumnInfo> {
     let describe = |column: &Arc<datafusion::arrow::datatypes::Field>| {
         let mut info = column_info(column.name());
         if Field::by_name(column.name()).is_none() {

@@ -17,6 +17,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod amend;
+pub mod background;
 mod compare;
 mod complete;
 mod count;

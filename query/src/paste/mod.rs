@@ -225,7 +225,7 @@ impl Pass {
         if limits.time.is_zero() {
             return Err(out_of_time(&limits));
         }
-        let given = Given { snapshot: Some(self.snapshot.clone()), narrow: Some(self.question.clone()), needs_turn: true };
+        let given = Given { snapshot: Some(self.snapshot.clone()), narrow: Some(self.question.clone()), ..Given::default() };
         let mut rows = self.engine.sql_given(&self.scope, &sql, Some(limits), given).await?;
         while let Some(batch) = rows.next().await {
             self.matcher.look(&batch?, &mut self.tallies)?;

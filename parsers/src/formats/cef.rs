@@ -64,6 +64,8 @@ impl Parser for Cef {
 
 /// Finds the header near the start: `CEF:0|`, `CEF: 0|`, or `0|…` where a relay took the word off.
 fn start(text: &str) -> Option<&str> {
+    // A relay that took the word off leaves the blank behind it.
+    let text = text.trim_start();
     if let Some(at) = memchr::memmem::find(&text.as_bytes()[..text.len().min(256)], b"CEF:") {
         let rest = &text[at..];
         return version(rest).is_ok().then_some(rest);

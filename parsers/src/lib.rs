@@ -212,6 +212,7 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::auditd::Auditd,
     &formats::bind::BIND,
     &formats::unbound::UNBOUND,
+    &formats::coredns::CoreDns,
     &formats::dnsmasq::DNSMASQ,
     &formats::dhcpd::DHCPD,
     &formats::openvpn::OPENVPN,

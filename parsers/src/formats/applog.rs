@@ -6,7 +6,7 @@
 
 use event::{Event, Outcome, RawRecord, Value, field};
 
-use crate::{Parser, Sniff, facts, stamps, text};
+use crate::{Parser, Sniff, facts, stamps, text, time};
 
 pub struct AppLog;
 
@@ -22,9 +22,17 @@ impl Parser for AppLog {
 
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {
         let line = raw.text();
+        let outer = match event.get(field::TIMESTAMP) {
+            Some(Value::Time(micros)) => Some(micros),
+            _ => None,
+        };
         let rest = match (stamps::leading(line, raw), leveled(line)) {
             (Some((micros, rest)), _) => {
-                event.set(field::TIMESTAMP, Value::Time(micros));
+                // Behind an envelope its stamp stands: the sender's clock and zone are known, the application's are not. It is
+                // taken where it only adds the fraction of the same second.
+                if outer.is_none_or(|outer| (outer..outer + time::SECOND).contains(&micros)) {
+                    event.set(field::TIMESTAMP, Value::Time(micros));
+                }
                 rest
             }
             (None, Some((level, rest))) => {

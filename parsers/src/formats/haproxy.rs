@@ -22,7 +22,11 @@ impl Parser for HaProxy {
     }
 
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
-        Sniff::yes_if(head(raw.text()).is_some_and(|head| log(head.rest).is_some() || refused(head.rest).is_some()))
+        let line = raw.text();
+        let is_connect = line.starts_with("Connect from ") && MESSAGES.knows(line);
+        Sniff::yes_if(
+            is_connect || head(line.trim()).is_some_and(|head| log(head.rest).is_some() || refused(head.rest).is_some()),
+        )
     }
 
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {
@@ -45,6 +49,7 @@ impl Parser for HaProxy {
             event.set_extra(PREFIX, "server_name", server);
             if !log.host.is_empty() {
                 ecs::destination(event, log.host);
+                event.set(field::DESTINATION_DOMAIN, log.host);
             }
             if log.is_http { http(event, &log) } else { tcp(event, &log) }
         } else if let Some((place, reason)) = refused(head.rest) {

@@ -23,6 +23,7 @@ pub mod cisco_meraki;
 pub mod cisco_umbrella;
 pub mod citrix_adc;
 pub mod clavister;
+pub mod coredns;
 pub mod cron;
 pub mod crowdstrike;
 pub mod cylance;

@@ -191,13 +191,8 @@ fn dns_results<'r>(event: &mut Event<'r>, results: &'r str) {
             continue;
         }
         match ecs::ip(data) {
-            Some(std::net::IpAddr::V6(address)) if let Some(mapped) = address.to_ipv4_mapped() => {
-                let data = data.strip_prefix("::ffff:").unwrap_or(data);
-                event.set(field::DNS_ANSWERS_DATA, data);
-                event.set(field::RELATED_IP, std::net::IpAddr::V4(mapped));
-            }
             Some(address) => {
-                event.set(field::DNS_ANSWERS_DATA, data);
+                event.set(field::DNS_ANSWERS_DATA, data.strip_prefix("::ffff:").unwrap_or(data));
                 event.set(field::RELATED_IP, address);
             }
             None => event.set(field::DNS_ANSWERS_DATA, data),

@@ -176,11 +176,7 @@ fn set<'r>(event: &mut Event<'r>, record: &mut Record<'r>, key: &'r str, value: 
         },
         "apparmor" => record.is_apparmor = true,
         "addr" => ecs::source(event, value),
-        "hostname" => {
-            if ecs::ip(value).is_none() && !event.has(field::SOURCE_IP) {
-                event.set(field::SOURCE_DOMAIN, value);
-            }
-        }
+        "hostname" if ecs::ip(value).is_none() && !event.has(field::SOURCE_IP) => event.set(field::SOURCE_DOMAIN, value),
         "src" => ecs::source(event, value),
         "dst" => ecs::destination(event, value),
         "laddr" => ecs::destination(event, value),
@@ -227,7 +223,7 @@ fn may_be_hex(key: &str, kind: &str) -> bool {
 /// Decodes hexadecimal text; `None` when it is none, or not UTF-8.
 fn unhex<'r>(event: &Event<'r>, value: &str) -> Option<&'r str> {
     let is_hex =
-        value.len() >= 4 && value.len() % 2 == 0 && value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'A'..=b'F'));
+        value.len() >= 4 && value.len().is_multiple_of(2) && value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'A'..=b'F'));
     if !is_hex {
         return None;
     }

@@ -167,25 +167,46 @@ const SERVICES: &[Service] = &[
         ],
     },
     Service {
-        marks: ["\"auth\"", "\"mount_point\""],
+        marks: ["\"type\":\"re", "\"client_token\":\"hmac-"],
         dataset: "vault.audit",
         prefix: "vault.audit.",
         vendor: "HashiCorp",
         product: "Vault",
         process: "vault",
-        categories: "configuration",
+        categories: "authentication configuration",
         types: "access",
         paths: &[
             ("time", "time"),
             ("type", "vault"),
             ("auth.display_name", "user"),
-            ("auth.entity_id", "user.id"),
+            ("auth.metadata.account_id", "user.id"),
+            ("auth.metadata.email", "user.email"),
+            ("auth.metadata.username", "user"),
             ("request.operation", "event.action"),
             ("request.path", "url.path"),
             ("request.remote_address", "src"),
             ("request.remote_port", "source.port"),
             ("request.id", "http.request.id"),
-            ("error", "event.reason"),
+            ("error", "failed"),
+        ],
+    },
+    // go-hclog: Vault, Consul, Nomad, Terraform.
+    Service {
+        marks: ["\"@level\"", "\"@message\""],
+        dataset: "hashicorp.log",
+        prefix: "hashicorp.",
+        vendor: "HashiCorp",
+        product: "HashiCorp",
+        process: "vault",
+        categories: "",
+        types: "info",
+        paths: &[
+            ("@timestamp", "time"),
+            ("@level", "log.level"),
+            ("@message", "message"),
+            ("@module", "log.logger"),
+            ("path", "file.path"),
+            ("error", "failed"),
         ],
     },
     Service {
@@ -341,6 +362,7 @@ enum Means {
     Message,
     Keycloak,
     Vault,
+    Failed,
 }
 
 static TABLES: LazyLock<Vec<KeyTable<Means>>> = LazyLock::new(|| {
@@ -366,6 +388,7 @@ fn means(name: &'static str) -> Means {
         "message" => Means::Message,
         "keycloak" => Means::Keycloak,
         "vault" => Means::Vault,
+        "failed" => Means::Failed,
         name => Means::Slot(Slot::of(name)),
     }
 }
@@ -471,6 +494,15 @@ fn set<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, prefix: &'static str, mean
             event.set(field::MESSAGE, value);
             crate::formats::keycloak::events(event, value);
         }
-        Means::Vault => event.set_extra(prefix, "kind", text::lower(event, value)),
+        Means::Vault => {
+            event.set_extra(prefix, "kind", text::lower(event, value));
+            if !event.has(field::EVENT_OUTCOME) {
+                ecs::success(event);
+            }
+        }
+        Means::Failed => {
+            event.set(field::EVENT_REASON, value);
+            ecs::failure(event);
+        }
     }
 }

@@ -222,8 +222,9 @@ fn may_be_hex(key: &str, kind: &str) -> bool {
 
 /// Decodes hexadecimal text; `None` when it is none, or not UTF-8.
 fn unhex<'r>(event: &Event<'r>, value: &str) -> Option<&'r str> {
-    let is_hex =
-        value.len() >= 4 && value.len().is_multiple_of(2) && value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'A'..=b'F'));
+    let is_hex = value.len() >= 4
+        && value.len().is_multiple_of(2)
+        && value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'A'..=b'F'));
     if !is_hex {
         return None;
     }

@@ -6,7 +6,7 @@
 
 use event::{Event, Outcome, RawRecord, Value, field};
 
-use crate::{Parser, Sniff, facts, stamps, text};
+use crate::{Parser, Sniff, facts, stamps, text, time};
 
 pub struct AppLog;
 
@@ -22,11 +22,15 @@ impl Parser for AppLog {
 
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {
         let line = raw.text();
-        let is_stamped = event.has(field::TIMESTAMP);
+        let outer = match event.get(field::TIMESTAMP) {
+            Some(Value::Time(micros)) => Some(micros),
+            _ => None,
+        };
         let rest = match (stamps::leading(line, raw), leveled(line)) {
             (Some((micros, rest)), _) => {
-                // Behind an envelope its stamp stands: the sender's clock and zone are known, the application's are not.
-                if !is_stamped {
+                // Behind an envelope its stamp stands: the sender's clock and zone are known, the application's are not. It is
+                // taken where it only adds the fraction of the same second.
+                if outer.is_none_or(|outer| (outer..outer + time::SECOND).contains(&micros)) {
                     event.set(field::TIMESTAMP, Value::Time(micros));
                 }
                 rest

@@ -384,6 +384,9 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running>
     let facts = Arc::new(ProgramFacts::new(core.clone(), addresses.clone()));
     let setup_token = setup_token(&core).await?;
     let app = app(&core, &addresses, facts.clone())?;
+    dashboards::jobs::recover(&app)
+        .await
+        .map_err(|error| Failure::of("failed to make the folder of kept answers in the data directory", &error))?;
     let tokens = Arc::new(Tokens::new(core.state.clone(), core.sources.clone()));
     let router = dashboards::router(app.clone()).merge(ingest::http::router(context.clone(), &core.settings.ingest.http, tokens));
     let control = control_socket(&core.settings.server.data_dir)?;
@@ -417,6 +420,7 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running>
     workers.spawn(async move { responder.run(stop.cancelled_owned()).await });
     let (settings, smtp) = (core.settings.proof.clone(), core.settings.respond.smtp.clone());
     workers.spawn(crate::anchors::run(core.store.clone(), core.clock.clone(), settings, smtp, processing.clone()));
+    workers.spawn(dashboards::jobs::keep_house(app.clone(), processing.clone()));
     workers.spawn(dashboards::api::scores::run(app, SCORES_EVERY, processing.clone()));
     let (learner, changes, stop) = (core.clone(), facts.changes(), processing.clone());
     workers.spawn(relearn(learner, changes, stop));
@@ -458,11 +462,23 @@ fn app(core: &Arc<Core>, addresses: &Addresses, facts: Arc<ProgramFacts>) -> Res
         clock: core.clock.clone(),
         facts,
         keeping: core.keeping.clone(),
+        jobs: jobs(&core.settings),
         settings,
         passwords,
         scores: dashboards::api::scores::Cache::default(),
         scores_wanted: tokio::sync::Notify::new(),
     }))
+}
+
+fn jobs(settings: &Settings) -> dashboards::jobs::Jobs {
+    dashboards::jobs::Jobs::new(dashboards::jobs::Settings {
+        dir: settings.server.data_dir.join("jobs"),
+        at_once: settings.query.jobs_at_once,
+        time: settings.query.job_time_max.0,
+        size_max: settings.query.job_size_max.0,
+        person_size_max: settings.query.jobs_size_max.0,
+        keep: settings.query.jobs_keep.0,
+    })
 }
 
 /// Prints a one-time token while there is no administrator; also kept in a private file, for whoever lost the terminal.

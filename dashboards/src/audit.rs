@@ -36,6 +36,10 @@ pub enum Action {
     SenderAdopt,
     /// Events left as a file.
     Export,
+    /// A question in the background was asked, ended, was removed with its answer.
+    JobCreate,
+    JobEnd,
+    JobRemove,
     /// A legal hold: from here on nothing that it covers is deleted.
     HoldPlace,
     HoldRelease,
@@ -60,6 +64,9 @@ impl Action {
             Self::RegisterImport => ("register.import", "configuration", "change"),
             Self::SenderAdopt => ("sender.adopt", "configuration", "change"),
             Self::Export => ("event.export", "database", "access"),
+            Self::JobCreate => ("job.create", "database", "creation"),
+            Self::JobEnd => ("job.end", "database", "end"),
+            Self::JobRemove => ("job.remove", "database", "deletion"),
             Self::HoldPlace => ("hold.place", "configuration", "creation"),
             Self::HoldRelease => ("hold.release", "configuration", "deletion"),
         }

@@ -19,6 +19,7 @@ pub mod control;
 mod embed;
 pub mod error;
 mod health;
+pub mod jobs;
 pub mod keeping;
 mod rows;
 pub mod serve;
@@ -100,6 +101,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub facts: Arc<dyn Facts>,
     pub keeping: Arc<dyn keeping::Keeping>,
+    pub jobs: jobs::Jobs,
     pub settings: Settings,
     pub passwords: auth::Passwords,
     pub scores: api::scores::Cache,

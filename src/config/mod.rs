@@ -126,11 +126,29 @@ pub struct Query {
     pub memory_max: Bytes,
     /// Queries at once; further ones wait.
     pub concurrent_max: usize,
+    /// A question in the background may run so long …
+    pub job_time_max: Span,
+    /// … and keep so much; so many run at once.
+    pub job_size_max: Bytes,
+    pub jobs_at_once: usize,
+    /// Kept answers of one person.
+    pub jobs_size_max: Bytes,
+    /// How long an answer is kept.
+    pub jobs_keep: Span,
 }
 
 impl Default for Query {
     fn default() -> Self {
-        Self { time_max: Span::secs(60), memory_max: Bytes::mib(1024), concurrent_max: 4 }
+        Self {
+            time_max: Span::secs(60),
+            memory_max: Bytes::mib(1024),
+            concurrent_max: 4,
+            job_time_max: Span::secs(3_600),
+            job_size_max: Bytes::mib(256),
+            jobs_at_once: 1,
+            jobs_size_max: Bytes::mib(1024),
+            jobs_keep: Span::secs(7 * 86_400),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub mod channels;
 pub mod cursors;
 pub mod guard;
 pub mod incidents;
+pub mod jobs;
 pub mod matches;
 pub mod notify;
 pub mod observations;
@@ -145,4 +146,5 @@ const MIGRATIONS: &[Migrations] = &[
     register::MIGRATIONS,
     score::MIGRATIONS,
     saved::MIGRATIONS,
+    jobs::MIGRATIONS,
 ];

@@ -258,25 +258,35 @@ async fn admin_left(tx: &mut Transaction<'static, Sqlite>) -> Result<bool> {
     Ok(row.is_some())
 }
 
-fn systems_column(systems: &Systems) -> Option<String> {
+pub(crate) fn systems_column(systems: &Systems) -> Option<String> {
     match systems {
         Systems::All => None,
         Systems::Only(ids) => Some(to_json(ids)),
     }
 }
 
-pub(crate) fn read(row: &SqliteRow) -> Result<User> {
+/// The scope in the columns `role` and `systems` of a row.
+pub(crate) fn read_scope(row: &SqliteRow, actor: String) -> Result<Scope> {
     let role: String = row.try_get("role")?;
     let systems: Option<String> = row.try_get("systems")?;
-    Ok(User {
-        id: row.try_get("id")?,
-        name: row.try_get("name")?,
-        display_name: row.try_get("display_name")?,
+    Ok(Scope {
+        actor,
         role: Role::by_name(&role).ok_or_else(|| Error::Invalid(format!("the stored role {role:?} is unknown")))?,
         systems: match systems {
             None => Systems::All,
             Some(ids) => Systems::Only(from_json("scope of a user", &ids)?),
         },
+    })
+}
+
+pub(crate) fn read(row: &SqliteRow) -> Result<User> {
+    let Scope { actor: name, role, systems } = read_scope(row, row.try_get("name")?)?;
+    Ok(User {
+        id: row.try_get("id")?,
+        name,
+        display_name: row.try_get("display_name")?,
+        role,
+        systems,
         language: row.try_get("language")?,
         password_hash: row.try_get("password_hash")?,
         disabled: row.try_get("disabled")?,

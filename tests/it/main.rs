@@ -11,6 +11,7 @@ mod crash;
 mod detection;
 mod harness;
 mod hostile;
+mod jobs;
 mod mapping;
 mod openapi;
 mod pipeline;

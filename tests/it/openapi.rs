@@ -210,6 +210,14 @@ fn good_calls(
                 json!({ "name": "Đăng nhập hỏng", "q": "Failed password", "mode": "search", "from": "-7d", "to": "now", "columns": ["user.name"], "shared": true }),
             ),
         ),
+        ("post", "/jobs", "/jobs".into(), window(json!({ "columns": ["event.id", "message"] }))),
+        ("get", "/jobs", "/jobs".into(), none()),
+        ("get", "/jobs/{id}", "/jobs/1".into(), none()),
+        ("get", "/jobs/{id}/rows", "/jobs/1/rows?limit=10".into(), none()),
+        ("get", "/jobs/{id}/download", "/jobs/1/download?format=csv".into(), none()),
+        ("get", "/jobs/{id}/download", "/jobs/1/download?format=ndjson".into(), none()),
+        ("get", "/jobs/{id}/download", "/jobs/1/download?format=parquet".into(), none()),
+        ("delete", "/jobs/{id}", "/jobs/1".into(), none()),
         ("get", "/searches", "/searches".into(), none()),
         ("delete", "/searches/{id}", "/searches/1".into(), none()),
         ("get", "/events/{id}/around", format!("/events/{event}/around?n=5"), none()),
@@ -420,6 +428,9 @@ async fn every_route_takes_and_answers_what_the_document_says() {
         ("/systems/{id}", "/systems/x"),
         ("/systems/{id}/requirements/{key}", "/systems/dvc/requirements/x"),
         ("/incidents/{id}", "/incidents/999"),
+        ("/jobs/{id}", "/jobs/999"),
+        ("/jobs/{id}/rows", "/jobs/999/rows"),
+        ("/jobs/{id}/download", "/jobs/999/download?format=csv"),
     ] {
         assert_eq!(admin.call("get", path, url, None).await.status, 404, "{url}");
     }
@@ -455,6 +466,7 @@ async fn every_route_takes_and_answers_what_the_document_says() {
                 "there": { "q": "", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z" },
             }),
         ),
+        ("/jobs", "/jobs", json!({ "q": "(", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z" })),
         ("/searches", "/searches", json!({ "name": " ", "q": "x", "from": "-1h", "to": "now" })),
         ("/query", "/query", json!({ "sql": "DROP TABLE events" })),
         ("/query", "/query", json!({ "sql": "SELECT 1", "format": "xlsx" })),
@@ -503,6 +515,10 @@ async fn every_route_takes_and_answers_what_the_document_says() {
     assert_eq!(plan["schedules"].as_array().map(Vec::len), Some(1), "a refused change changes nothing: {plan}");
 
     for (method, path, url, body) in &good {
+        let start = Instant::now();
+        while *path == "/jobs/{id}/rows" && admin.call("get", "/jobs/{id}", "/jobs/1", None).await.body["status"] != "done" {
+            assert!(start.elapsed() < DEADLINE, "the job did not end");
+        }
         let answer = admin.call(method, path, url, body.as_ref()).await;
         assert!(answer.status < 300, "{method} {url}: {} {}", answer.status, answer.body);
         let is_typed = body
@@ -513,6 +529,8 @@ async fn every_route_takes_and_answers_what_the_document_says() {
         // What is listed must not be empty, or nothing was compared.
         let full: &[&str] = match *path {
             "/home" => &["/attention/0"],
+            "/jobs" if *method == "get" => &["/jobs/0"],
+            "/jobs/{id}/rows" => &["/rows/0", "/columns/0"],
             "/hunt" => &["/rows/0", "/columns/0"],
             "/hunt/complete" => &["/suggestions/0"],
             "/hunt/explain" => &["/sentences/0"],

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Characters of a question that an audit event holds.
-const TOLD_CHARS_MAX: usize = 1_000;
+pub const TOLD_CHARS_MAX: usize = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,19 +57,27 @@ pub async fn show(State(app): State<App>, person: Person, Params(asked): Params<
         Wanted::Search { q: asked.q.clone(), from: read("from", &asked.from)?, to: read("to", &asked.to)?, columns }
     };
     let export = app.engine.export(&person.scope, wanted, format).await.map_err(|error| misread(error, &asked.q))?;
+    let what = if asked.mode == Mode::Sql { "SQL".to_owned() } else { format!("search from {} to {}", asked.from, asked.to) };
+    let told: String = asked.q.chars().take(TOLD_CHARS_MAX).collect();
+    Ok(download(app, person, what, told, format, export))
+}
+
+/// An export as an answer; `what` and `told` are for the audit event.
+pub fn download(app: App, person: Person, what: String, told: String, format: Format, export: Export) -> Response {
     let name = format!("chieng-{}.{}", rfc3339(app.clock.now()).replace([':', '-', '.'], ""), format.name());
     let (sender, mut chunks) = mpsc::channel(1);
-    tokio::spawn(hand_over(app, person, asked, export, sender));
+    tokio::spawn(hand_over(app, person, (what, told), format, export, sender));
     let body = Body::from_stream(futures::stream::poll_fn(move |context| chunks.poll_recv(context)));
     let kind = [(header::CONTENT_TYPE, format.media_type().to_owned())];
-    Ok((kind, [(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))], body).into_response())
+    (kind, [(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))], body).into_response()
 }
 
 /// Passes the pieces on at the reader's pace, then writes down what came of it.
 async fn hand_over(
     app: App,
     person: Person,
-    asked: Question,
+    (what, told): (String, String),
+    format: Format,
     mut export: Export,
     sender: mpsc::Sender<std::result::Result<Bytes, query::Error>>,
 ) {
@@ -89,10 +97,8 @@ async fn hand_over(
             }
         }
     };
-    let question: String = asked.q.chars().take(TOLD_CHARS_MAX).collect();
-    let what = if asked.mode == Mode::Sql { "SQL".to_owned() } else { format!("search from {} to {}", asked.from, asked.to) };
     let ending = outcome.as_ref().err().map(|why| format!(", broken off: {why}")).unwrap_or_default();
-    let message = format!("{} rows as {}, {what}{ending}: {question}", export.rows(), asked.format);
+    let message = format!("{} rows as {}, {what}{ending}: {told}", export.rows(), format.name());
     let line = Line::of(Action::Export, &person, message);
     audit::record(&app, if outcome.is_ok() { line } else { line.failed() }).await;
 }

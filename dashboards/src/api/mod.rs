@@ -7,6 +7,7 @@ pub mod first_hour;
 pub mod home;
 pub mod hunt;
 pub mod incidents;
+pub mod jobs;
 pub mod keeping;
 pub mod oncall;
 pub mod paste;
@@ -63,6 +64,12 @@ pub fn routes() -> Vec<Route> {
         route("GET", "/hunt/export", Person, "Export a search, or the answer of SQL, whole; newest first", &[("q", "search text or SQL"), ("mode", "search or sql"), ("from", "RFC 3339"), ("to", "RFC 3339"), ("format", "csv, ndjson or parquet"), ("columns", "names joined by commas; empty = all that have values")], "", Stream(&["text/csv; charset=utf-8", "application/x-ndjson", "application/vnd.apache.parquet"]), get(export::show)),
         route("POST", "/hunt/patterns", Person, "Lines of one make, counted together", &[], "PatternsQuestion", Json("Patterns"), post(patterns::patterns)),
         route("POST", "/hunt/compare", Person, "What is different between two selections, over all fields", &[], "{ here: Selection, there: Selection }", Json("Comparison"), post(patterns::compare)),
+        route("POST", "/jobs", Person, "Ask in the background: the answer is kept", &[], "NewJob", Json("Job"), post(jobs::create)),
+        route("GET", "/jobs", Person, "One's own questions in the background, newest first", &[], "", Json("Jobs"), get(jobs::list)),
+        route("GET", "/jobs/{id}", Person, "One question in the background", &[], "", Json("Job"), get(jobs::show)),
+        route("GET", "/jobs/{id}/rows", Person, "Rows of a kept answer", &[("offset", "rows to leave out"), ("limit", "at most 1000; large rows make shorter pages")], "", Json("JobRows"), get(jobs::rows)),
+        route("GET", "/jobs/{id}/download", Person, "A kept answer as a file", &[("format", "csv, ndjson or parquet")], "", Stream(&["text/csv; charset=utf-8", "application/x-ndjson", "application/vnd.apache.parquet"]), get(jobs::take)),
+        route("DELETE", "/jobs/{id}", Person, "Remove a question with its answer; one that runs is cancelled", &[], "", Nothing, delete(jobs::remove)),
         route("GET", "/searches", Person, "Saved searches: one's own and shared ones", &[], "", Json("[SavedSearch]"), get(saved::list)),
         route("POST", "/searches", Person, "Save a search; one's own of the same name is replaced", &[], "NewSearch", Json("SavedSearch"), post(saved::save)),
         route("DELETE", "/searches/{id}", Person, "Remove a saved search", &[], "", Nothing, delete(saved::remove)),

@@ -180,6 +180,18 @@ const WALKS = {
     assert.ok(Date.parse(href.searchParams.get('from')) < Date.parse(href.searchParams.get('to')));
     await tab.close();
   },
+  async 'hunt+: a question runs in the background, is taken away, removed'() {
+    const tab = await page('/hunt?q=Failed');
+    await tab.getByRole('button', { name: 'Chạy nền' }).click();
+    await tab.getByText('Chưa có câu nào chạy nền.').waitFor();
+    await tab.getByRole('button', { name: 'Chạy câu này trong nền' }).click();
+    await tab.getByRole('progressbar').waitFor();
+    const href = new URL(await tab.getByRole('link', { name: 'ndjson' }).getAttribute('href'), origin);
+    assert.equal(href.pathname, '/api/v1/jobs/1/download');
+    await tab.getByRole('button', { name: /^Bỏ câu chạy nền/ }).click();
+    await tab.getByText('Chưa có câu nào chạy nền.').waitFor();
+    await tab.close();
+  },
   async 'hunt+: patterns and differences lead to events; before and after leads to neighbours'() {
     const tab = await page('/hunt?q=Failed');
     await tab.getByRole('link', { name: 'Phân tích' }).click();

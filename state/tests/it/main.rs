@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod accounts;
+mod jobs;
 mod matches;
 mod observations;
 mod saved;

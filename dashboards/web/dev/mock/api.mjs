@@ -4,6 +4,7 @@ import { brief, channels, events, fields, incidents, iso, keeping, LABELS, oncal
 let loggedIn = true;
 let setupNeeded = false;
 const waits = new Map();
+const jobs = [];
 const searches = [{ id: '1', name: 'Đăng nhập hỏng <img src=x>', q: 'Failed password', mode: 'search', from: '-7d', to: 'now', columns: ['user.name', 'source.ip', 'message'], shared: true, mine: false, owner: 'lan.tran', changed: '2026-11-01T00:00:00Z' }];
 const fail = (status, code, message, more = {}) => ({ status, body: { error: { code, message, request_id: 'req-7f3a19', ...more } } });
 const missing = () => fail(404, 'not_found', 'no such thing');
@@ -98,6 +99,9 @@ const routes = {
       .map((one) => ({ ...one, score: Math.abs(one.here / here.length - one.there / Math.max(1, there.length)) })).sort((x, y) => y.score - x.score).slice(0, 30);
     return { differences, here: here.length, there: there.length, fields: 64, crowded: ['source.port'], complete: true, reason: null };
   },
+  'GET /jobs': () => { for (const job of jobs) if (job.status === 'running') Object.assign(job, job.permille < 900 ? { permille: job.permille + 300, rows: job.rows + 1200 } : { status: 'done', permille: null, complete: true, readable: true, ended: iso(Date.now()) }); return { jobs, most: 20, bytes: 4096, bytes_most: 1 << 30, keep_days: 7 }; },
+  'POST /jobs': (b) => { const job = { columns: [], ...b, id: String(jobs.length + 1), status: 'running', permille: 0, rows: 0, bytes: 0, complete: false, reason: null, readable: false, created: iso(Date.now()), started: iso(Date.now()), ended: null, expires: iso(Date.now() + 7 * 864e5) }; jobs.unshift(job); return job; },
+  'DELETE /jobs/:id': (_, { id }) => (jobs.splice(jobs.findIndex((one) => one.id === id), 1), {}),
   'GET /searches': () => searches,
   'POST /searches': (b) => { const one = { ...b, id: String(searches.length + 1), mine: true, owner: 'admin', changed: iso(Date.now()) }; searches.push(one); return one; },
   'DELETE /searches/:id': (_, { id }) => (searches.splice(searches.findIndex((one) => one.id === id), 1), {}),

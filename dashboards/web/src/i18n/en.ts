@@ -138,6 +138,11 @@ export const en: Messages = {
     copyLink: 'Copy link', linkCopied: 'Link copied, with absolute times', system: 'System', none: 'Not assigned to a system',
     resultTable: 'Result', completing: 'Field suggestions', toPaste: 'Look for indicators…',
     toAnalysis: 'Analysis', showAround: 'Before and after', around: { host: 'Same host', sender: 'Same sender' },
+    jobs: {
+      title: 'Background', start: 'Run this in the background', none: 'Nothing runs in the background yet.', remove: 'Remove the question and its answer', partial: 'not whole', rows: (count) => `${count} rows`,
+      kept: (used, most, days) => `Answers are kept ${days} days · ${used} of ${most}`, lost: 'Your rights are narrower than when this was asked; ask again.',
+      states: { waiting: 'Waiting for its turn', running: 'Running', done: 'Done', failed: 'Failed', interrupted: 'Interrupted when the server stopped' },
+    },
     saved: { title: 'Saved', none: 'No search is saved yet.', name: 'Name for this search', share: 'Share with everybody', shared: 'shared', remove: 'Remove the saved search' },
     export: { title: 'Export', formats: { csv: 'CSV (columns shown, and the line)', ndjson: 'NDJSON (all fields)', parquet: 'Parquet (all fields)' }, note: 'The whole result, however many rows. Every export is logged.' },
     live: {

@@ -25,6 +25,11 @@ const SAID: [RegExp, string][] = [
   // limits of a question, indicators
   [/^a saved search has a name of 1 to (\d+) characters$/, 'tên câu tìm đã lưu có từ 1 đến $1 ký tự'],
   [/^a person keeps at most (\d+) searches; remove one first$/, 'mỗi người lưu được nhiều nhất $1 câu tìm; hãy xoá bớt'],
+  [/^a person keeps at most (\d+) jobs; remove one first$/, 'mỗi người giữ được nhiều nhất $1 câu chạy nền; hãy bỏ bớt'],
+  [/^(\d+) jobs of yours wait or run; wait for one or remove it$/, '$1 câu của bạn đang đợi hoặc đang chạy; hãy đợi hoặc bỏ một câu'],
+  [/^your kept answers fill (\d+) MiB; remove one first$/, 'kết quả bạn giữ đã chiếm $1 MiB; hãy bỏ bớt'],
+  [/^your rights have become less than they were when this was asked; ask again$/, 'quyền của bạn đã hẹp hơn lúc hỏi; hãy hỏi lại'],
+  [/^more than (\d+) MiB$/, 'hơn $1 MiB'],
   [/^too many exports are running$/, 'đang có quá nhiều lần xuất tệp'],
   [/^the server is stopping$/, 'máy chủ đang dừng'],
   [/^the rights of this account have changed; open the tail again$/, 'quyền của tài khoản đã đổi; hãy mở lại'],

@@ -139,6 +139,11 @@ export const vi = {
     copyLink: 'Chép liên kết', linkCopied: 'Đã chép liên kết với thời gian tuyệt đối', system: 'Hệ thống', none: 'Chưa gán hệ thống',
     resultTable: 'Kết quả', completing: 'Gợi ý trường', toPaste: 'Dò chỉ báo…',
     toAnalysis: 'Phân tích', showAround: 'Trước và sau', around: { host: 'Cùng máy', sender: 'Cùng địa chỉ gửi' },
+    jobs: {
+      title: 'Chạy nền', start: 'Chạy câu này trong nền', none: 'Chưa có câu nào chạy nền.', remove: 'Bỏ câu chạy nền và kết quả', partial: 'chưa đủ', rows: (count: string) => `${count} dòng`,
+      kept: (used: string, most: string, days: number) => `Kết quả giữ ${days} ngày · ${used} trên ${most}`, lost: 'Quyền của bạn đã hẹp hơn lúc hỏi; hãy hỏi lại.',
+      states: { waiting: 'Đang đợi lượt', running: 'Đang chạy', done: 'Xong', failed: 'Không thành', interrupted: 'Bị ngắt khi máy chủ dừng' },
+    },
     saved: { title: 'Đã lưu', none: 'Chưa có câu tìm nào được lưu.', name: 'Đặt tên cho câu tìm này', share: 'Chia sẻ với mọi người', shared: 'đã chia sẻ', remove: 'Xoá câu tìm đã lưu' },
     export: { title: 'Xuất tệp', formats: { csv: 'CSV (cột đang hiện và dòng gốc)', ndjson: 'NDJSON (mọi trường)', parquet: 'Parquet (mọi trường)' }, note: 'Toàn bộ kết quả, không giới hạn số dòng. Mỗi lần xuất được ghi nhật ký.' },
     live: {

@@ -254,6 +254,37 @@ export interface SavedSearch {
   changed: Time;
 }
 
+/** GET /jobs/{id}, POST /jobs: a question in the background. */
+export interface Job {
+  id: string;
+  q: string;
+  mode: HuntMode;
+  from: Time;
+  to: Time;
+  columns: string[];
+  status: 'waiting' | 'running' | 'done' | 'failed' | 'interrupted';
+  /** Of the time range, while it runs; null where nothing tells. */
+  permille: number | null;
+  rows: number;
+  bytes: number;
+  complete: boolean;
+  reason: string | null;
+  readable: boolean;
+  created: Time;
+  started: Time | null;
+  ended: Time | null;
+  expires: Time;
+}
+
+/** GET /jobs */
+export interface Jobs {
+  jobs: Job[];
+  most: number;
+  bytes: number;
+  bytes_most: number;
+  keep_days: number;
+}
+
 /** GET /events/{id}/around */
 export interface Around {
   by: 'host' | 'sender';

@@ -1,7 +1,7 @@
 //! The installation's own formats: mapping files (`*.toml`) of the folder `parsers` beside the configuration file.
 //!
-//! They are looked at again every few seconds and when the configuration is read again. A folder with a wrong file changes
-//! nothing: what was in force stays, and the log says which line of which file is wrong. What a mapping is and how it is compiled
+//! They are looked at again every few seconds and when the configuration is read again. While a file of the folder is wrong, a change
+//! takes no effect: what was in force stays, and the log says which line of which file is wrong. What a mapping is and how it is compiled
 //! is [`parsers::mapping`].
 
 use std::{
@@ -32,11 +32,16 @@ pub struct Known {
 }
 
 impl Known {
-    /// Reads the folder, which need not exist.
-    pub fn open(dir: Option<PathBuf>) -> Result<Self, Vec<Problem>> {
-        let files = dir.as_deref().map_or_else(|| Ok(Vec::new()), files)?;
-        let formats = compile(&files)?;
-        Ok(Self { dir, current: RwLock::new(Arc::new(formats)), seen: Mutex::new(files) })
+    /// Reads the folder, which need not exist. A start does not fail for a wrong file: it is left out, and the log says so.
+    pub fn open(dir: Option<PathBuf>) -> Self {
+        let files = dir.as_deref().map_or_else(|| Ok(Vec::new()), files);
+        let (files, mut problems) = files.map_or_else(|problems| (Vec::new(), problems), |files| (files, Vec::new()));
+        let (formats, wrong) = compile(&files);
+        problems.extend(wrong);
+        for problem in problems {
+            error!(%problem, "left out a mapping");
+        }
+        Self { dir, current: RwLock::new(Arc::new(formats)), seen: Mutex::new(files) }
     }
 
     pub fn load(&self) -> Arc<Formats> {
@@ -49,7 +54,10 @@ impl Known {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let found = match files(dir) {
             Ok(files) if *seen == files => return false,
-            Ok(files) => compile(&files).map(|formats| (files, formats)),
+            Ok(files) => match compile(&files) {
+                (formats, problems) if problems.is_empty() => Ok((files, formats)),
+                (_, problems) => Err(problems),
+            },
             Err(problems) => Err(problems),
         };
         match found {
@@ -78,9 +86,17 @@ pub fn folder(config: Option<&Path>) -> Option<PathBuf> {
     Some(config?.parent()?.join("parsers"))
 }
 
-/// Checks one folder's files; for `chieng validate` and `chieng parser test`.
+/// Reads one folder's files, none of which may be wrong; for `chieng validate` and other commands.
 pub fn read(dir: &Path) -> Result<Formats, Vec<Problem>> {
-    compile(&files(dir)?)
+    match compile(&files(dir)?) {
+        (formats, problems) if problems.is_empty() => Ok(formats),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// Reads what is right in a folder.
+pub fn read_good(dir: &Path) -> Formats {
+    files(dir).map(|files| compile(&files).0).unwrap_or_default()
 }
 
 fn files(dir: &Path) -> Result<Vec<(PathBuf, String)>, Vec<Problem>> {
@@ -108,8 +124,8 @@ pub fn text(path: &Path) -> Result<String, Problem> {
     fs::read_to_string(path).map_err(|error| problem(path, 0, format!("failed to read the file: {error}")))
 }
 
-/// Compiles files; all problems of all files when there are any.
-fn compile(files: &[(PathBuf, String)]) -> Result<Formats, Vec<Problem>> {
+/// Compiles files: the good ones, and all problems of the others.
+fn compile(files: &[(PathBuf, String)]) -> (Formats, Vec<Problem>) {
     let (mut own, mut problems) = (Vec::new(), Vec::new());
     let mut names: HashMap<&str, &Path> = HashMap::new();
     for (path, text) in files {
@@ -129,7 +145,7 @@ fn compile(files: &[(PathBuf, String)]) -> Result<Formats, Vec<Problem>> {
             }
         }
     }
-    if problems.is_empty() { Ok(Formats::new(own)) } else { Err(problems) }
+    (Formats::new(own), problems)
 }
 
 /// Compiles a text once: a mapping lives as long as the program, however often its folder is read.

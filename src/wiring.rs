@@ -106,7 +106,7 @@ impl Core {
         })?;
         let state =
             State::open(&dir.join("state.db")).await.map_err(|error| Failure::of("failed to open the state database", &error))?;
-        let formats = Known::open(settings.mappings.clone()).map_err(|problems| Failure::config(&problems))?;
+        let formats = Known::open(settings.mappings.clone());
         let own = formats.load();
         let parsers = |name: &str| own.by_name(name).is_some();
         let sources = ingest::Sources::from_settings(&settings.ingest, parsers)

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Invariants:
-//! * They run on a thread of their own, of the lowest priority, with one partition: a question of a person who waits, the live
+//! * They run on a thread of their own, of low priority, with one partition: a question of a person who waits, the live
 //!   tail and detection go first.
 //! * A file under its name is whole and synced; one whose question ended early says so in [`Outcome`].
 //! * Dropping the future of [`Engine::keep`] ends the question and removes what was written.

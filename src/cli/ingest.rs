@@ -48,7 +48,7 @@ async fn files(options: &Options, settings: &Settings, sink: Arc<dyn Sink>) -> R
 
 /// Submits files one after the other; what is wrong inside one is told after everything readable was stored.
 pub async fn all(paths: &[PathBuf], source: &str, settings: &Settings, sink: Arc<dyn Sink>) -> Result {
-    let formats = Known::open(settings.mappings.clone()).map_err(|problems| Failure::config(&problems))?.load();
+    let formats = Known::open(settings.mappings.clone()).load();
     let parsers = |name: &str| formats.by_name(name).is_some();
     let sources = ingest::Sources::from_settings(&settings.ingest, parsers)
         .map_err(|problems| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;

@@ -4,9 +4,14 @@ use super::Config;
 use crate::{
     config::Settings,
     failure::{Failure, Result},
+    formats,
 };
 
 pub fn run(options: &Config) -> Result {
-    Settings::load(options.config.as_deref()).map_err(|problems| Failure::config(&problems))?;
+    let settings = Settings::load(options.config.as_deref()).map_err(|problems| Failure::config(&problems))?;
+    // A running server goes on without a wrong mapping; whoever asks is told.
+    if let Some(dir) = &settings.mappings {
+        formats::read(dir).map_err(|problems| Failure::config(&problems))?;
+    }
     Ok(())
 }

@@ -277,14 +277,7 @@ impl Settings {
             hint,
         };
         let mut problems = Vec::new();
-        let formats = match self.mappings.as_deref().map(formats::read) {
-            Some(Ok(formats)) => formats,
-            Some(Err(found)) => {
-                problems.extend(found);
-                parsers::Formats::default()
-            }
-            None => parsers::Formats::default(),
-        };
+        let formats = self.mappings.as_deref().map(formats::read_good).unwrap_or_default();
         let parsers = formats.names();
         if let Err(found) = ingest::SourceTable::new(&self.ingest.sources, |name| parsers.contains(&name)) {
             for ingest::sources::Problem { key, message } in found {

@@ -6,6 +6,7 @@
 //! A JSON line without `_path` says by its members which log it is from. A TSV line says it by its number of columns and by what
 //! stands in a few of them: the `#fields` line is another record.
 
+mod keys;
 mod logs;
 
 use event::{Event, Outcome, RawRecord, Value, field};
@@ -17,7 +18,8 @@ use crate::{
     vendor::{self, Notes},
     web,
 };
-use logs::{KEYS, LOGS, Log, note};
+use keys::{KEYS, note};
+use logs::{LOGS, Log};
 
 const PREFIX: &str = "zeek.";
 

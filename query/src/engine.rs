@@ -57,6 +57,7 @@ use crate::{
     tables::{Events, Shared, fields_table, tables_table},
     tail::Watchers,
     view::{SchemaCache, View},
+    yielding::YieldInJoins,
 };
 
 /// Stack of the engine's threads: planners walk trees recursively, see [`dialect::SQL_OPERATORS_MAX`].
@@ -524,6 +525,7 @@ fn base_session(limits: &Limits) -> SessionState {
     options.sql_parser.enable_ident_normalization = false;
     let mut rules = PhysicalOptimizer::new().rules;
     rules.push(Arc::new(CountInScan));
+    rules.push(Arc::new(YieldInJoins));
     let builder = SessionStateBuilder::new().with_config(config).with_physical_optimizer_rules(rules);
     functions::register(builder).build()
 }

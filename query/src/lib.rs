@@ -49,6 +49,7 @@ mod stages;
 mod tables;
 mod tail;
 mod view;
+mod yielding;
 
 pub use amend::{AMENDED, Amendment, Amendments};
 pub use compare::{Comparison, Difference, Selection};

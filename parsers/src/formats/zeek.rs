@@ -95,7 +95,7 @@ fn is_json(object: &str) -> bool {
             && (has(220, b"\"src\":\"") && has(220, b"\"dst\":\"")
                 || memchr::memchr_iter(b':', b).count() <= 6 && object.matches("\",\"").count() <= 2 && has(80, b"\"host\":\""))
     };
-    has(40, b"\"_path\"") || logs::MARKS.iter().any(|mark| has(16_384, mark.as_bytes())) || is_note() || is_short()
+    has(40, b"\"_path\"") || keys::MARKS.iter().any(|mark| has(16_384, mark.as_bytes())) || is_note() || is_short()
 }
 
 /// A search head's export keeps the record as text in `result._raw`.

@@ -1,4 +1,4 @@
-//! What the fields of Zeek's logs mean, whatever log they stand in.
+//! What the fields of Zeek's logs mean, whatever log they stand in, and by which of them a line is known.
 
 use std::sync::LazyLock;
 
@@ -152,3 +152,23 @@ pub static KEYS: LazyLock<KeyTable<Means>> = LazyLock::new(|| {
         ("message", Text(field::MESSAGE)),
     ])
 });
+
+/// What a line must hold, beside its `ts`, to be taken for Zeek's when it does not say so: these words are Zeek's own.
+pub const MARKS: &[&str] = &[
+    "\"id.orig_h\"",
+    "\"id\":{\"orig_h\"",
+    "\"uid\":\"C",
+    "\"uid\": \"C",
+    "\"fuid\":\"F",
+    "\"certificate.subject\"",
+    "\"percent_lost\"",
+    "\"ts_delta\"",
+    "\"pkts_proc\"",
+    "\"uids\":[",
+    "\"certStatus\"",
+    "\"issuer_subject\"",
+    "\"software_type\"",
+    "\"is_exe\"",
+    "\"port_proto\"",
+    "\"sig_id\"",
+];

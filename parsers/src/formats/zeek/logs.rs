@@ -133,26 +133,6 @@ const MEMBERS: &[(&[&str], &str)] = &[
     (&["host"], "known_hosts"),
 ];
 
-/// What a line must hold, beside its `ts`, to be taken for Zeek's when it does not say so: these words are Zeek's own.
-pub const MARKS: &[&str] = &[
-    "\"id.orig_h\"",
-    "\"id\":{\"orig_h\"",
-    "\"uid\":\"C",
-    "\"uid\": \"C",
-    "\"fuid\":\"F",
-    "\"certificate.subject\"",
-    "\"percent_lost\"",
-    "\"ts_delta\"",
-    "\"pkts_proc\"",
-    "\"uids\":[",
-    "\"certStatus\"",
-    "\"issuer_subject\"",
-    "\"software_type\"",
-    "\"is_exe\"",
-    "\"port_proto\"",
-    "\"sig_id\"",
-];
-
 /// All logs; the last is for those that are none of the others.
 pub static LOGS: &[Log] = &[
     Log {

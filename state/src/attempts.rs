@@ -4,7 +4,11 @@
 //! under the same key, so that a receiver can tell.
 
 use event::{Micros, Scope};
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{
+    Row, Sqlite,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
 
 use crate::{
     Result, State,
@@ -146,35 +150,36 @@ impl State {
         if self.incident(scope, incident).await?.is_none() {
             return Ok(Vec::new());
         }
-        let rows = sqlx::query("SELECT * FROM notification WHERE incident = ? ORDER BY id")
-            .bind(incident)
-            .fetch_all(self.pool())
-            .await?;
-        self.with_attempts(rows).await
+        let of_incident = "SELECT * FROM notification WHERE incident = ? ORDER BY id";
+        self.deliveries(sqlx::query(of_incident).bind(incident)).await
     }
 
     /// Dead letters and test pages, newest first: what an administrator looks at when pages do not arrive.
     pub async fn recent_deliveries(&self, limit: u32) -> Result<Vec<Delivery>> {
-        let rows = sqlx::query("SELECT * FROM notification WHERE status = 'dead' OR kind = 'test' ORDER BY id DESC LIMIT ?")
-            .bind(i64::from(limit))
-            .fetch_all(self.pool())
-            .await?;
-        self.with_attempts(rows).await
+        let recent = "SELECT * FROM notification WHERE status = 'dead' OR kind = 'test' ORDER BY id DESC LIMIT ?";
+        self.deliveries(sqlx::query(recent).bind(i64::from(limit))).await
     }
 
-    async fn with_attempts(&self, rows: Vec<SqliteRow>) -> Result<Vec<Delivery>> {
-        let mut list = Vec::with_capacity(rows.len());
-        for row in &rows {
+    /// Notifications and their attempts as they stood at one moment, so that no line says "queued" above an attempt that succeeded.
+    async fn deliveries<'q>(&self, wanted: Query<'q, Sqlite, SqliteArguments>) -> Result<Vec<Delivery>> {
+        let mut tx = self.pool().begin().await?;
+        let mut found = Vec::new();
+        for row in &wanted.fetch_all(&mut *tx).await? {
             let notification = read(row)?;
+            let attempts = sqlx::query("SELECT * FROM attempt WHERE notification = ? ORDER BY id")
+                .bind(notification.id)
+                .fetch_all(&mut *tx)
+                .await?;
+            found.push((notification, attempts.iter().map(read_attempt).collect::<Result<_>>()?));
+        }
+        // Given back before the channels are read: a small pool must not be asked for two connections at once.
+        drop(tx);
+        let mut list = Vec::with_capacity(found.len());
+        for (notification, attempts) in found {
             let channel = match notification.channel {
                 Some(id) => self.channel(id).await?,
                 None => None,
             };
-            let attempts = sqlx::query("SELECT * FROM attempt WHERE notification = ? ORDER BY id")
-                .bind(notification.id)
-                .fetch_all(self.pool())
-                .await?;
-            let attempts = attempts.iter().map(read_attempt).collect::<Result<_>>()?;
             list.push((notification, channel, attempts));
         }
         Ok(list)

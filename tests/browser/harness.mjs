@@ -14,7 +14,11 @@ export const udp = process.env.CHIENG_UDP;
 const shots = process.env.CHIENG_SHOTS;
 export const problems = [];
 
+/** The deadline of every wait: long enough for a machine that builds and tests at the same time. */
+const DEADLINE_MS = 90_000;
+
 export const browser = await chromium.launch({
+  timeout: DEADLINE_MS,
   executablePath: process.env.CHIENG_CHROMIUM ?? '/usr/bin/chromium',
   args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
 });
@@ -22,6 +26,7 @@ export const browser = await chromium.launch({
 // Opens a page that reports script errors, dialogs, policy violations and requests to other hosts.
 export async function open(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1366, height: 768 }, timezoneId: 'Asia/Ho_Chi_Minh', ...options });
+  context.setDefaultTimeout(DEADLINE_MS);
   const tab = await context.newPage();
   tab.on('pageerror', (error) => problems.push(`script error: ${error}`));
   tab.on('dialog', (dialog) => (problems.push(`a dialog opened: ${dialog.message()}`), dialog.dismiss()));

@@ -121,7 +121,9 @@ fn settings(config: &Config) -> Result<Settings> {
 async fn verify(options: Verify) -> Result {
     let settings = settings(&options.config)?;
     let unchecked = |failure: Failure| failure.code(UNCHECKED);
+    let cold = settings.store.cold.as_ref().map(wiring::keeping::cold_options).transpose().map_err(unchecked)?;
     let wanted = VerifyOptions {
+        cold,
         dir: settings.server.data_dir,
         anchors: options.anchors.as_deref().map_or_else(|| Ok(Vec::new()), read_anchors).map_err(unchecked)?,
         key: options.key.as_deref().map(read_key).transpose().map_err(unchecked)?,
@@ -312,6 +314,7 @@ async fn export(options: Export) -> Result {
     let received = span(Some(&options.from), Some(&options.to))?.unwrap_or((Micros::MIN, Micros::MAX));
     let by = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
     let wanted = ExportOptions {
+        cold: settings.store.cold.as_ref().map(wiring::keeping::cold_options).transpose()?,
         dir: settings.server.data_dir.clone(),
         out: options.out.clone(),
         system: options.system.clone(),

@@ -35,15 +35,23 @@ pub(crate) struct ColdFiles {
 }
 
 impl ColdFiles {
-    /// Opens what the URL names. Asks nothing of the network.
+    /// Opens what the URL names, a folder that is not there is made. Asks nothing of the network.
     pub fn open(options: ColdOptions) -> Result<Self> {
+        if let Some(folder) = options.url.strip_prefix("file:///") {
+            let folder = Path::new("/").join(folder);
+            std::fs::create_dir_all(&folder).map_err(Error::file("create the folder of the cold store", &folder))?;
+        }
+        Self::open_to_read(options)
+    }
+
+    /// Opens what the URL names and makes nothing: a folder must be there.
+    pub fn open_to_read(options: ColdOptions) -> Result<Self> {
         let base = options.url.trim_end_matches('/').to_owned();
         if let Some(path) = base.strip_prefix("file://") {
             let folder = PathBuf::from(path);
             if !folder.is_absolute() {
                 return Err(Error::ColdUrl { url: options.url, why: "a folder is written file:///with/its/whole/path".into() });
             }
-            std::fs::create_dir_all(&folder).map_err(Error::file("create the folder of the cold store", &folder))?;
             let objects = LocalFileSystem::new_with_prefix(&folder)
                 .map_err(Error::segment("open the cold store for", &folder.to_string_lossy()))?;
             return Ok(Self::with(options, Arc::new(objects), Location::default(), Some(folder)));

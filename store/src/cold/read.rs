@@ -57,6 +57,11 @@ impl Segment {
 }
 
 impl SegmentFile {
+    /// All bytes from the beginning.
+    pub(crate) fn bytes(&self) -> Onward {
+        Onward { file: self.clone(), at: 0 }
+    }
+
     fn read(&self, start: u64, len: usize) -> io::Result<Bytes> {
         match &self.0 {
             Place::Here(file, _) => {

@@ -30,7 +30,7 @@ use super::{
     read::SegmentFile,
     verify::{Contents, contents},
 };
-use crate::{Error, Result, Segment, store::blocking};
+use crate::{ColdOptions, Error, Result, Segment, store::blocking};
 
 /// What to export.
 #[derive(Clone, Debug)]
@@ -47,11 +47,13 @@ pub struct ExportOptions {
     /// Who asked, and why: it stands in the packet.
     pub by: String,
     pub reason: String,
+    /// Where segments lie that were moved away; without it an export that needs them fails.
+    pub cold: Option<ColdOptions>,
 }
 
 /// Writes a packet and checks it.
 pub async fn export(options: ExportOptions) -> Result<PacketReport> {
-    let contents = contents(&options.dir).await?;
+    let contents = contents(&options.dir, options.cold.as_ref()).await?;
     blocking("writing the packet", move || Export { options, contents, files: Vec::new() }.run()).await
 }
 

@@ -1,9 +1,8 @@
-//! Reads the logical rows of a segment for checking and packing, a row group at a time.
+//! Reads the logical rows of a segment for checking and packing, wherever its file lies, a row group at a time.
 //!
 //! Files may be damaged or hostile here: whatever the decoder does, panics included, becomes an error that names the segment.
 
 use std::{
-    fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -30,7 +29,7 @@ const BATCH_ROWS: usize = 8_192;
 /// A segment's file, opened.
 pub(super) struct SegmentFile<'s> {
     segment: &'s Segment,
-    file: File,
+    file: crate::SegmentFile,
     metadata: ArrowReaderMetadata,
     layout: Option<Layout>,
 }
@@ -44,7 +43,7 @@ pub(super) struct Group {
 
 impl<'s> SegmentFile<'s> {
     pub fn open(segment: &'s Segment) -> Result<Self> {
-        let file = File::open(&segment.path).map_err(Error::file("open segment", &segment.path))?;
+        let file = segment.open()?;
         guarded(segment, || {
             let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(failed(segment))?;
             let layout = Layout::of_file(&segment.id, metadata.metadata())?;
@@ -82,15 +81,12 @@ impl<'s> SegmentFile<'s> {
         };
         let wanted = Arc::new(logical.project(&wanted).map_err(Error::segment("read", &segment.id))?);
         let mut reader = guarded(segment, || {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(
-                self.file.try_clone().map_err(Error::file("open segment", &segment.path))?,
-                self.metadata.clone(),
-            )
-            .with_row_groups(vec![group])
-            .with_projection(self.mask(&wanted))
-            .with_batch_size(BATCH_ROWS)
-            .build()
-            .map_err(failed(segment))
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone())
+                .with_row_groups(vec![group])
+                .with_projection(self.mask(&wanted))
+                .with_batch_size(BATCH_ROWS)
+                .build()
+                .map_err(failed(segment))
         })?;
         loop {
             let batch = guarded(segment, || match reader.next() {

@@ -473,6 +473,7 @@ async fn a_packet_proves_its_rows_to_somebody_else() {
         now: START,
         by: "auditor".into(),
         reason: "case 7".into(),
+        cold: None,
     };
     let report = super::export(wanted.clone()).await.unwrap();
     assert!(report.is_intact(), "{:#?}", report.problems);
@@ -529,4 +530,56 @@ async fn a_packet_proves_its_rows_to_somebody_else() {
     let report = super::export(narrow).await.unwrap();
     assert!(report.is_intact(), "{:#?}", report.problems);
     assert!(report.rows > 0 && report.rows < 50, "{}", report.rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_moved_away_is_checked_and_packed_where_it_lies() {
+    let (dir, away, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let url = format!("file://{}", away.path().display());
+    let cold = crate::ColdOptions { url, after: HOUR, bytes_per_second_max: 1 << 30, options: Vec::new() };
+    let clock = TestClock::new();
+    let options = crate::Options { cold: Some(cold.clone()), ..options(dir.path()) };
+    let store = Store::open(options, Arc::clone(&clock) as _, Arc::new(Disk)).await.unwrap();
+    filled(&store, 2).await;
+    store.compact_all().await.unwrap();
+    clock.set(START + 2 * HOUR);
+    store.close_root(true).await.unwrap();
+    while store.move_cold_once().await.unwrap().is_some() {}
+    assert!(store.stats().cold_segments > 0);
+    let moved = fs::read_dir(away.path()).unwrap().next().unwrap().unwrap().path();
+
+    let with = VerifyOptions { dir: dir.path().into(), cold: Some(cold.clone()), ..VerifyOptions::default() };
+    let report = check_with(with.clone()).await;
+    assert!(report.is_intact() && report.rows > 0, "{report:#?}");
+    let report = check_with(VerifyOptions { cold: None, ..with.clone() }).await;
+    assert!(report.divergences[0].what.contains("no cold store is configured"), "{report:#?}");
+
+    let wanted = super::ExportOptions {
+        dir: dir.path().into(),
+        out: out.path().join("packet"),
+        system: "odd".into(),
+        dataset: None,
+        received: (START - HOUR, START + 3 * HOUR),
+        now: START,
+        by: "auditor".into(),
+        reason: "case 8".into(),
+        cold: Some(cold),
+    };
+    let packet = super::export(wanted).await.unwrap();
+    assert!(packet.is_intact() && packet.rows > 0, "{:#?}", packet.problems);
+
+    let mut file = moved.clone();
+    while file.is_dir() {
+        file = fs::read_dir(&file).unwrap().next().unwrap().unwrap().path();
+    }
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let report = check_with(with.clone()).await;
+    assert_eq!(report.divergences[0].kind, DivergenceKind::File);
+    assert!(report.divergences[0].files[0].starts_with("file://"), "the object is named: {report:#?}");
+    fs::remove_file(&file).unwrap();
+    let report = check_with(with).await;
+    assert!(report.divergences[0].what.contains("No such file"), "{report:#?}");
 }

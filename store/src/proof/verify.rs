@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Reads only, and takes no lock: it works beside the running program, on a copy, and on a medium that cannot be written. What
-//! compaction replaces while it runs is noticed, and the check begins anew with what is there then.
+//! compaction replaces or the cold path moves while it runs is noticed, and the check begins anew with what is there then.
 
 use std::{
     collections::BTreeSet,
@@ -25,8 +25,9 @@ use serde::Serialize;
 
 use super::{keeper::Cursor, sweep::Sweep};
 use crate::{
-    Error, Result, Segment,
+    ColdOptions, Error, Result, Segment,
     catalogue::Catalogue as _,
+    cold::ColdFiles,
     index::{FileSource, Index},
     sqlite::SqliteCatalogue,
     store::blocking,
@@ -51,6 +52,8 @@ pub struct VerifyOptions {
     pub received: Option<(Micros, Micros)>,
     /// Leaves rows alone: journals, anchors and checksums of files only.
     pub files_only: bool,
+    /// Where segments lie that were moved away; without it they are reported as files that cannot be read.
+    pub cold: Option<ColdOptions>,
 }
 
 /// What is being done, for whoever waits.
@@ -160,16 +163,18 @@ pub(super) struct Contents {
 
 /// Checks a data directory.
 pub async fn verify(options: VerifyOptions, watch: Watch) -> Result<Report> {
-    let mut contents = contents(&options.dir).await?;
+    let mut contents = contents(&options.dir, options.cold.as_ref()).await?;
     for left in (0..TRIES).rev() {
         let (wanted, watch, known) = (options.clone(), Arc::clone(&watch), contents);
         let (report, gone) = blocking("checking the proof", move || check(&wanted, &known, &watch)).await?;
         if gone.is_empty() || left == 0 {
             return Ok(report);
         }
-        let now = self::contents(&options.dir).await?;
-        let present: BTreeSet<&str> = now.segments.iter().map(|segment| segment.id.as_str()).collect();
-        if gone.iter().all(|id| present.contains(id.as_str())) {
+        let now = self::contents(&options.dir, options.cold.as_ref()).await?;
+        // Still where it was said to be, and not there: that is the finding. Replaced or moved away: look again.
+        let place = |segment: &Segment| (segment.id.clone(), segment.cold.as_ref().map(|cold| cold.url.clone()));
+        let present: BTreeSet<Place> = now.segments.iter().map(place).collect();
+        if gone.iter().all(|missing| present.contains(missing)) {
             return Ok(report);
         }
         contents = now;
@@ -177,7 +182,8 @@ pub async fn verify(options: VerifyOptions, watch: Watch) -> Result<Report> {
     Err(Error::Stopped("checking the proof"))
 }
 
-pub(super) async fn contents(dir: &Path) -> Result<Contents> {
+pub(super) async fn contents(dir: &Path, cold: Option<&ColdOptions>) -> Result<Contents> {
+    let cold = cold.cloned().map(ColdFiles::open_to_read).transpose()?.map(Arc::new);
     let catalogue = SqliteCatalogue::open_to_read(&dir.join("catalogue.sqlite")).await?;
     // Segments and cursor of one instant: read again when a flush came between.
     let mut cursor = catalogue.proof_cursor().await?;
@@ -192,14 +198,20 @@ pub(super) async fn contents(dir: &Path) -> Result<Contents> {
     let cursor = cursor.map(|text| Cursor::parse(&text)).transpose()?;
     for segment in &mut loaded.segments {
         segment.path = dir.join("segments").join(&segment.location);
+        if let Some(place) = &mut segment.cold {
+            place.files.clone_from(&cold);
+        }
     }
     let fresh = catalogue.tombstones_after(cursor.as_ref().map_or(0, |cursor| cursor.tombstones)).await?;
     catalogue.close().await;
     Ok(Contents { cursor, segments: loaded.segments, fresh })
 }
 
+/// A segment and, where it was moved away, the URL of its object.
+type Place = (String, Option<String>);
+
 /// Returns the report and the segments whose file was not there.
-fn check(options: &VerifyOptions, contents: &Contents, watch: &Watch) -> Result<(Report, Vec<String>)> {
+fn check(options: &VerifyOptions, contents: &Contents, watch: &Watch) -> Result<(Report, Vec<Place>)> {
     let mut report = Report::default();
     let dir = options.dir.join(super::FOLDER);
     let known = Known {
@@ -252,25 +264,27 @@ fn public_key(dir: &Path, contents: &Contents, report: &mut Report) {
 }
 
 /// Compares the checksum of every file. Returns segments whose file is not there.
-fn files(contents: &Contents, report: &mut Report, unreadable: &mut Vec<usize>, watch: &Watch) -> Result<Vec<String>> {
+fn files(contents: &Contents, report: &mut Report, unreadable: &mut Vec<usize>, watch: &Watch) -> Result<Vec<Place>> {
     let size = |segment: &Segment| segment.bytes + segment.index.as_ref().map_or(0, |index| index.bytes);
     let total: u64 = contents.segments.iter().map(size).sum();
     let mut gone = Vec::new();
     let mut done = 0;
     for (at, segment) in contents.segments.iter().enumerate() {
-        match hash_file(&segment.path) {
+        let url = segment.cold.as_ref().map(|cold| cold.url.clone());
+        let location = url.as_ref().unwrap_or(&segment.location);
+        match hash_file(segment) {
             Ok(hash) if *hash.as_bytes() == segment.checksum => {}
             Ok(hash) => {
                 let expected = blake3::Hash::from_bytes(segment.checksum);
                 let what = format!("checksum {} found, {} expected", hash.to_hex(), expected.to_hex());
-                report.add(of_file(DivergenceKind::File, segment, &segment.location, what));
+                report.add(of_file(DivergenceKind::File, segment, location, what));
                 unreadable.push(at);
             }
             Err(error) => {
-                if error.kind() == std::io::ErrorKind::NotFound {
-                    gone.push(segment.id.clone());
+                report.add(of_file(DivergenceKind::File, segment, location, format!("cannot be read: {}", error.chain())));
+                if is_missing(&error) {
+                    gone.push((segment.id.clone(), url));
                 }
-                report.add(of_file(DivergenceKind::File, segment, &segment.location, format!("cannot be read: {error}")));
                 unreadable.push(at);
             }
         }
@@ -302,12 +316,17 @@ fn of_file(kind: DivergenceKind, segment: &Segment, location: &str, what: String
     }
 }
 
-fn hash_file(path: &Path) -> std::io::Result<blake3::Hash> {
-    let mut file = File::open(path)?;
+/// True when nothing is there, on this machine or in the cold store's folder.
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
+fn hash_file(segment: &Segment) -> Result<blake3::Hash> {
+    let mut file = segment.open()?.bytes();
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; READ_BYTES];
     loop {
-        let len = file.read(&mut buffer)?;
+        let len = file.read(&mut buffer).map_err(Error::segment("read", &segment.id))?;
         if len == 0 {
             return Ok(hasher.finalize());
         }

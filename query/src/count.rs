@@ -4,13 +4,13 @@
 //! gives its distinct values with their numbers instead of its rows, and the second half adds them up as before. Rows of hot
 //! batches and of columns without dictionary count one each.
 
-use std::sync::Arc;
+use std::{hash::BuildHasher as _, sync::Arc};
 
 use datafusion::{
     arrow::{
-        array::{Array, ArrayRef, AsArray, Int64Array, UInt32Array},
+        array::{Array, ArrayRef, AsArray, Int64Array, StringViewBuilder, UInt32Array},
         compute::{cast, take},
-        datatypes::{DataType, Int32Type, SchemaRef},
+        datatypes::{DataType, Int32Type, Int64Type, SchemaRef},
         record_batch::RecordBatch,
     },
     common::{
@@ -25,6 +25,8 @@ use datafusion::{
         aggregates::{AggregateExec, AggregateMode},
     },
 };
+
+use hashbrown::hash_table::Entry;
 
 use crate::scan::EventsExec;
 
@@ -137,6 +139,92 @@ fn same(one: &ArrayRef, other: &ArrayRef) -> bool {
     Arc::ptr_eq(one, other) || one.to_data().ptr_eq(&other.to_data())
 }
 
+/// Bytes and number of values that one partition adds up before it gives them.
+const TALLY_BYTES: usize = 32 << 20;
+const TALLY_VALUES: usize = 1 << 20;
+
+/// Adds up what row groups counted, so that a partition gives each value once instead of once a row or row group.
+///
+/// Gives all it has when it is full; where values hardly repeat it steps aside, since adding up saves nothing then.
+#[derive(Default)]
+pub(crate) struct Tally {
+    hasher: hashbrown::DefaultHashBuilder,
+    table: hashbrown::HashTable<u32>,
+    bytes: Vec<u8>,
+    /// End of each value in `bytes`.
+    ends: Vec<usize>,
+    counts: Vec<i64>,
+    nulls: i64,
+    /// Entries that came in since the last giving.
+    entries: usize,
+    is_aside: bool,
+}
+
+impl Tally {
+    /// Takes values with their counts, as the scan gives them; what comes back is to be given on.
+    pub fn add(&mut self, batch: &RecordBatch) -> Result<Option<RecordBatch>> {
+        if self.is_aside {
+            return Ok(Some(batch.clone()));
+        }
+        let values = batch.column(0).as_string_view();
+        let counts = batch.column(1).as_primitive::<Int64Type>();
+        for (value, count) in values.iter().zip(counts.values()) {
+            match value {
+                Some(value) => self.one(value.as_bytes(), *count),
+                None => self.nulls += count,
+            }
+        }
+        self.entries += batch.num_rows();
+        if self.bytes.len() < TALLY_BYTES && self.ends.len() < TALLY_VALUES {
+            return Ok(None);
+        }
+        self.is_aside = self.entries < 2 * self.ends.len();
+        self.take(&batch.schema())
+    }
+
+    #[inline]
+    fn one(&mut self, value: &[u8], count: i64) {
+        let Self { hasher, table, bytes, ends, .. } = self;
+        let text = |at: u32| {
+            let at = at as usize;
+            &bytes[at.checked_sub(1).map_or(0, |before| ends[before])..ends[at]]
+        };
+        let hash = hasher.hash_one(value);
+        match table.entry(hash, |at| text(*at) == value, |at| hasher.hash_one(text(*at))) {
+            Entry::Occupied(known) => self.counts[*known.get() as usize] += count,
+            Entry::Vacant(free) => {
+                free.insert(ends.len() as u32);
+                self.bytes.extend_from_slice(value);
+                self.ends.push(self.bytes.len());
+                self.counts.push(count);
+            }
+        }
+    }
+
+    /// Gives what is added up; `None` when that is nothing.
+    pub fn take(&mut self, schema: &SchemaRef) -> Result<Option<RecordBatch>> {
+        let mut counts = std::mem::take(&mut self.counts);
+        if counts.is_empty() && self.nulls == 0 {
+            return Ok(None);
+        }
+        let (bytes, ends) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.ends));
+        self.table.clear();
+        self.entries = 0;
+        let mut values = StringViewBuilder::with_capacity(ends.len() + 1);
+        let block = values.append_block(bytes.into());
+        let mut from = 0;
+        for end in ends {
+            values.try_append_view(block, from as u32, (end - from) as u32)?;
+            from = end;
+        }
+        if self.nulls > 0 {
+            values.append_null();
+            counts.push(std::mem::take(&mut self.nulls));
+        }
+        Ok(Some(RecordBatch::try_new(schema.clone(), vec![Arc::new(values.finish()), Arc::new(Int64Array::from(counts))])?))
+    }
+}
+
 /// Rows of one column as the first half of the aggregation gives them: one each.
 pub(crate) fn ones(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let ones = Int64Array::from(vec![1; batch.num_rows()]);
@@ -145,7 +233,12 @@ pub(crate) fn ones(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatc
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{DictionaryArray, Int32Array, StringArray, StringViewArray};
+    use std::collections::BTreeMap;
+
+    use datafusion::arrow::{
+        array::{DictionaryArray, Int32Array, StringArray, StringViewArray},
+        datatypes::{Field, Schema},
+    };
 
     use super::*;
 
@@ -173,5 +266,44 @@ mod tests {
         let plain: ArrayRef = Arc::new(StringViewArray::from(vec![Some("a"), None, Some("a")]));
         let (values, numbers) = Counts::default().add(&plain).unwrap().unwrap();
         assert_eq!((values.len(), &numbers.values()[..]), (3, &[1_i64, 1, 1][..]));
+    }
+
+    fn counted(values: &[(Option<&str>, i64)]) -> RecordBatch {
+        let schema = Schema::new(vec![Field::new("v", DataType::Utf8View, true), Field::new("n", DataType::Int64, true)]);
+        let texts = StringViewArray::from_iter(values.iter().map(|(value, _)| *value));
+        let numbers = Int64Array::from_iter_values(values.iter().map(|(_, count)| *count));
+        RecordBatch::try_new(Arc::new(schema), vec![Arc::new(texts), Arc::new(numbers)]).unwrap()
+    }
+
+    fn read(batch: &RecordBatch) -> BTreeMap<Option<String>, i64> {
+        let (texts, numbers) = (batch.column(0).as_string_view(), batch.column(1).as_primitive::<Int64Type>());
+        texts.iter().map(|text| text.map(str::to_owned)).zip(numbers.values().iter().copied()).collect()
+    }
+
+    #[test]
+    fn a_tally_gives_each_value_once() {
+        let mut tally = Tally::default();
+        let long = "a text that is longer than a view holds";
+        let one = counted(&[(Some("x"), 2), (None, 1), (Some(long), 1), (Some(""), 4)]);
+        assert!(tally.add(&one).unwrap().is_none());
+        assert!(tally.add(&counted(&[(Some(long), 5), (Some("x"), 1), (None, 2)])).unwrap().is_none());
+        let all = tally.take(&one.schema()).unwrap().unwrap();
+        assert_eq!(all.num_rows(), 4);
+        let wanted = [(Some("x".to_owned()), 3), (None, 3), (Some(long.to_owned()), 6), (Some(String::new()), 4)];
+        assert_eq!(read(&all), BTreeMap::from(wanted));
+        assert!(tally.take(&one.schema()).unwrap().is_none(), "given once");
+        assert!(tally.add(&one).unwrap().is_none(), "and it begins anew");
+        assert_eq!(read(&tally.take(&one.schema()).unwrap().unwrap())[&Some("x".to_owned())], 2);
+    }
+
+    #[test]
+    fn a_tally_is_bounded_and_steps_aside_for_values_that_do_not_repeat() {
+        let mut tally = Tally::default();
+        let texts: Vec<String> = (0..TALLY_VALUES).map(|at| at.to_string()).collect();
+        let all = counted(&texts.iter().map(|text| (Some(text.as_str()), 1)).collect::<Vec<_>>());
+        assert_eq!(tally.add(&all).unwrap().unwrap().num_rows(), TALLY_VALUES);
+        let one = counted(&[(Some("x"), 2), (Some("x"), 2)]);
+        assert_eq!(tally.add(&one).unwrap().unwrap().num_rows(), 2, "as it came");
+        assert!(tally.take(&one.schema()).unwrap().is_none());
     }
 }

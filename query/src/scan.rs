@@ -141,6 +141,34 @@ impl Scan {
             left -= batch.num_rows();
             (batch.num_rows() == 0 || send(batch)) && left > 0
         };
+        match &self.counted {
+            None => self.work(queue, batch_rows, &mut send),
+            Some(schema) => {
+                let mut tally = count::Tally::default();
+                let mut failure = None;
+                let mut add = |batch: RecordBatch| match tally.add(&batch) {
+                    Ok(full) => full.is_none_or(|full| give(&full, batch_rows, &mut send)),
+                    Err(error) => {
+                        failure = Some(error);
+                        false
+                    }
+                };
+                self.work(queue, batch_rows, &mut add)?;
+                match failure {
+                    Some(error) => Err(error),
+                    None => {
+                        // Nobody listens any more where an earlier giving was refused; another is refused as well.
+                        if let Some(rest) = tally.take(schema)? {
+                            give(&rest, batch_rows, &mut send);
+                        }
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    fn work(&self, queue: &Queue, batch_rows: usize, mut send: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
         while let Some(work) = queue.next() {
             let goes_on = match work {
                 Work::Hot(hot) => send(self.read_hot(&hot)?),
@@ -169,6 +197,11 @@ impl Scan {
         }
         Ok(())
     }
+}
+
+/// Gives a batch on in pieces that others can take turns with.
+fn give(batch: &RecordBatch, rows: usize, send: &mut impl FnMut(RecordBatch) -> bool) -> bool {
+    (0..batch.num_rows()).step_by(rows.max(1)).all(|from| send(batch.slice(from, rows.min(batch.num_rows() - from))))
 }
 
 /// What the partitions of one execution share, with the partitions that took it.

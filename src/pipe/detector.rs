@@ -1,9 +1,12 @@
 //! Detection behind publication: takes blocks as the pipe hands them over, or reads them from the log again.
 //!
 //! ```text
-//! Handover ─block─▶ match ─▶ Responder::record ─▶ cursor, Store::release
+//! Handover ─block─▶ match ─▶ gather ─▶ Responder::record ─▶ cursor, Store::release
 //!     └─gap─▶ log ─frames─▶ Processor ─▲
 //! ```
+//!
+//! A block that comes after a calm is recorded at once. While blocks come one after the other their matches are gathered, so
+//! that recording, which costs by the transaction and by the alert, takes a small share of the time.
 //!
 //! One path serves three cases: keeping up, lagging (a gap in the handover), and the start after a crash (everything between
 //! the cursor and the store's is a gap). When alerts cannot be recorded they are tried again; storage goes on meanwhile, and
@@ -16,6 +19,7 @@ use std::{
 
 use event::EventBatch;
 use respond::{EventReader, Found};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -27,11 +31,23 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Blocks without a match after which the cursor is written all the same: a restart reads about so many again.
 const QUIET_BLOCKS_MAX: u32 = 64;
 
+/// After a recording the next one waits so many times as long as it took, and at most so long: an alert is never later than that.
+const GATHER_TIMES: u32 = 8;
+const GATHER_MAX: Duration = Duration::from_millis(500);
+
+/// Gathered matches that are recorded without waiting.
+const GATHERED_MAX: usize = 16_384;
+
 pub struct Detector {
     pipe: Arc<Pipe>,
     handover: Arc<Handover>,
     /// Last frame whose alerts are recorded.
     detected: u64,
+    /// Last frame that was matched, and the matches since `detected`.
+    matched: u64,
+    gathered: Vec<Found>,
+    /// When they are recorded at the latest.
+    due: Instant,
     quiet_blocks: u32,
     /// For what is read from the log; the pipe's own knows other blocks.
     processor: Option<Processor>,
@@ -49,7 +65,17 @@ impl Detector {
             }
         };
         let processor = Some(Processor::new(&pipe.node));
-        Self { pipe, handover, detected, quiet_blocks: 0, processor, stop }
+        Self {
+            pipe,
+            handover,
+            detected,
+            matched: detected,
+            gathered: Vec::new(),
+            due: Instant::now(),
+            quiet_blocks: 0,
+            processor,
+            stop,
+        }
     }
 
     /// Follows until the pipe has ended and everything visible is matched, or alerts cannot be recorded while stopping.
@@ -57,14 +83,30 @@ impl Detector {
         let mut published = self.handover.published();
         loop {
             let target = *published.borrow_and_update();
-            while self.detected < target.through {
+            while self.matched < target.through {
                 if !self.step(target.through).await {
                     return;
                 }
             }
-            if target.is_last || published.changed().await.is_err() {
+            if target.is_last {
                 break;
             }
+            if self.detected == self.matched {
+                if published.changed().await.is_err() {
+                    break;
+                }
+                continue;
+            }
+            let is_due = tokio::select! {
+                changed = published.changed() => if changed.is_err() { break } else { false },
+                () = tokio::time::sleep_until(self.due) => true,
+            };
+            if is_due && !self.record_gathered().await {
+                return;
+            }
+        }
+        if self.detected < self.matched && !self.record_gathered().await {
+            return;
         }
         if let Err(error) = self.pipe.state.advance_cursor(state::cursors::DETECT, self.detected).await {
             warn!(%error, "failed to keep the detection cursor; the next start matches some blocks again");
@@ -73,7 +115,7 @@ impl Detector {
 
     /// Does the next block, or the next part of a gap. False when it is no use going on.
     async fn step(&mut self, target: u64) -> bool {
-        let end = match self.handover.take(self.detected) {
+        let end = match self.handover.take(self.matched) {
             Ok(Handed { through, batches, .. }) => return self.settle(through, batches).await,
             Err(next) => next.map_or(target, |next| next.min(target)),
         };
@@ -82,7 +124,7 @@ impl Detector {
 
     /// Reads the frames through `end` from the log. Those that were released were matched before.
     async fn catch_up(&mut self, end: u64) -> bool {
-        let mut tail = self.pipe.store.tail_from(self.detected);
+        let mut tail = self.pipe.store.tail_from(self.matched);
         while tail.position() < end {
             let frames = match tail.next(BLOCK_BYTES, BLOCK_WAIT).await {
                 Ok(frames) => frames.unwrap_or_default(),
@@ -100,13 +142,15 @@ impl Detector {
                 return false;
             }
         }
-        if self.detected < end {
-            self.reached(end);
+        // What was released has no matches; what is gathered is recorded first.
+        self.matched = self.matched.max(end);
+        if self.gathered.is_empty() {
+            self.reached(self.matched)
         }
         true
     }
 
-    /// Matches a block and records what it means.
+    /// Matches a block, and records what is gathered when that is due.
     async fn settle(&mut self, through: u64, batches: Arc<Vec<EventBatch>>) -> bool {
         let observations = observe::read(&batches);
         if let Err(error) = self.pipe.state.observe(&observations).await {
@@ -115,21 +159,33 @@ impl Detector {
         let found = matches(&self.pipe, batches).await;
         self.pipe.progress.matches.fetch_add(found.len() as u64, Ordering::Relaxed);
         self.quiet_blocks = if found.is_empty() { self.quiet_blocks + 1 } else { 0 };
-        while let Err(error) = self.record(through, &found).await {
+        self.gathered.extend(found);
+        self.matched = through;
+        let is_due = self.gathered.is_empty() || self.gathered.len() >= GATHERED_MAX || Instant::now() >= self.due;
+        !is_due || self.record_gathered().await
+    }
+
+    /// Records what is gathered, until it is recorded. False when it cannot be while stopping.
+    async fn record_gathered(&mut self) -> bool {
+        let begun = Instant::now();
+        while let Err(error) = self.record().await {
+            let through = self.matched;
             error!(error = chain(&*error), through, "failed to record alerts, trying again; events are stored, the log is kept");
             tokio::select! {
                 () = tokio::time::sleep(RETRY) => {}
                 () = self.stop.cancelled() => return false,
             }
         }
-        self.reached(through);
+        self.due = Instant::now() + (begun.elapsed() * GATHER_TIMES).min(GATHER_MAX);
+        self.gathered.clear();
+        self.reached(self.matched);
         true
     }
 
-    async fn record(&mut self, through: u64, found: &[Found]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        self.pipe.responder.record(through, found).await?;
+    async fn record(&mut self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.pipe.responder.record(self.matched, &self.gathered).await?;
         if self.quiet_blocks >= QUIET_BLOCKS_MAX {
-            self.pipe.state.advance_cursor(state::cursors::DETECT, through).await?;
+            self.pipe.state.advance_cursor(state::cursors::DETECT, self.matched).await?;
             self.quiet_blocks = 0;
         }
         Ok(())

@@ -359,8 +359,11 @@ impl<'f> Query<'f> {
                 self.hidden.push(column.clone());
                 self.is_rowwise = false;
             }
+            let before = self.select.outputs.len();
             self.select.outputs.retain(|(output, _)| output != column);
-            if !self.select.excluded.contains(column) {
+            // What is made here is gone with its making; where it took the place of a column, that is left out already.
+            let was_made = self.select.outputs.len() < before;
+            if !was_made && !self.select.excluded.contains(column) {
                 self.select.excluded.push(column.clone());
             }
         }

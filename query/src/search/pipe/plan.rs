@@ -245,7 +245,7 @@ impl<'f> Query<'f> {
 
     /// Adds a column to the rows as they are.
     pub(super) fn assign(&mut self, to: &str, sql: String, holds: Type) {
-        self.forget_order_from(to);
+        self.keep_order_of(to);
         if self.unique.as_ref().is_some_and(|keys| keys.iter().any(|key| key == to)) {
             self.unique = None;
         }
@@ -263,13 +263,15 @@ impl<'f> Query<'f> {
         self.columns.set(to, holds);
     }
 
-    /// A column gets another meaning: the order goes only as far as before it.
-    fn forget_order_from(&mut self, column: &str) {
-        if let Some(at) = self.order.iter().position(|key| key.name == column) {
-            let lost: Vec<Key> = self.order.drain(at..).collect();
-            self.hidden.retain(|hidden| !lost.iter().any(|key| key.name == *hidden));
-            self.is_rowwise = false;
-        }
+    /// A column gets another meaning: rows stay in their order, so what it meant is kept beside it.
+    fn keep_order_of(&mut self, column: &str) {
+        let Some(at) = self.order.iter().position(|key| key.name == column) else { return };
+        let kept = format!("_order{}_{at}", self.build.stages);
+        self.select.outputs.push((kept.clone(), self.select.sql_of(column)));
+        self.order[at].name.clone_from(&kept);
+        self.hidden.retain(|hidden| hidden != column);
+        self.hidden.push(kept);
+        self.is_rowwise = false;
     }
 
     fn dedup(&mut self, count: u64, keys: &[Named]) -> Result<()> {
@@ -381,7 +383,7 @@ impl<'f> Query<'f> {
         if self.select.is_join || self.select.qualify.is_some() || self.hidden.contains(&new.name) {
             self.step();
         }
-        self.forget_order_from(&new.name);
+        self.keep_order_of(&new.name);
         let sql = self.select.sql_of(&old.name);
         let is_own = self.select.outputs.iter().any(|(output, _)| *output == old.name);
         if is_own {

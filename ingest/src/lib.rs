@@ -15,7 +15,9 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod body;
 pub mod decompress;
+pub mod elastic;
 mod error;
 pub mod files;
 pub mod framing;
@@ -43,6 +45,7 @@ use std::sync::Arc;
 
 use event::seam::{Clock, Sink};
 
+pub use body::Bodies;
 pub use error::{Error, ErrorKind};
 pub use listeners::Listeners;
 pub use metrics::Metrics;

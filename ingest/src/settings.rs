@@ -17,6 +17,7 @@ pub struct Settings {
     pub syslog: SyslogSettings,
     pub netflow: NetflowSettings,
     pub http: HttpSettings,
+    pub elastic: ElasticSettings,
     pub files: FileSettings,
     /// Who speaks, by address range or name; see [`SourceSettings`].
     pub sources: Vec<SourceSettings>,
@@ -111,6 +112,59 @@ impl Default for HttpSettings {
             memory_max: Bytes::mib(256),
         }
     }
+}
+
+/// The Elasticsearch-compatible door. It is always open under `/elastic` of the main address, for senders with a token.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct ElasticSettings {
+    /// Addresses of its own, such as `"0.0.0.0:9200"`, for senders that know no prefix.
+    pub listen: Vec<SocketAddr>,
+    /// TLS on those addresses; left out: plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Version to claim, such as `"8.19.0"`; left out: the sender's own, so that none thinks this server too old.
+    pub version: Option<String>,
+    /// Refuse a document that is no JSON object (item status 400) instead of keeping it in quarantine (201).
+    pub strict: bool,
+    /// Actions in one request.
+    pub items_max: usize,
+    /// A document with an `_id` that came again within this time is not stored again.
+    pub duplicate_window: Span,
+    /// Ids remembered, over all sources; the oldest are forgotten first.
+    pub duplicates_max: usize,
+    /// Connections at once on each address of its own, all together …
+    pub connections_max: usize,
+    /// … and from one address.
+    pub connections_per_address_max: usize,
+}
+
+impl Default for ElasticSettings {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            tls: None,
+            version: None,
+            strict: false,
+            items_max: 100_000,
+            duplicate_window: Span::secs(600),
+            duplicates_max: 200_000,
+            connections_max: 2_000,
+            connections_per_address_max: 256,
+        }
+    }
+}
+
+/// The files of a TLS listener, in PEM. They are read again when they change.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The server's certificate, followed by those between it and the root.
+    pub certificate: PathBuf,
+    /// Its private key (PKCS#8, PKCS#1 or SEC1).
+    pub key: PathBuf,
+    /// Senders must show a certificate that one of these signed; left out: anybody may connect.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
 }
 
 /// Limits of files, whether tailed or ingested once.

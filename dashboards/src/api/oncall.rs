@@ -396,9 +396,9 @@ pub async fn test_page(State(app): State<App>, person: Person, Body(test): Body<
             recent.iter().filter(|(line, ..)| line.created >= begun && line.page.starts_with("test-")).collect();
         // An attempt that has only begun says nothing yet.
         let is_over = !of_test.is_empty()
-            && of_test.iter().all(|(line, _, attempts)| {
-                line.finished.is_some() || attempts.iter().any(|attempt| attempt.finished.is_some())
-            });
+            && of_test
+                .iter()
+                .all(|(line, _, attempts)| line.finished.is_some() || attempts.iter().any(|attempt| attempt.finished.is_some()));
         if is_over || tokio::time::Instant::now() > deadline {
             let attempts: Vec<Value> = of_test.iter().map(|sent| super::incidents::notification_row(sent, &names)).collect();
             return Ok(Json(json!({ "attempts": attempts })));

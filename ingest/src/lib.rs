@@ -16,6 +16,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod body;
+mod connections;
 pub mod decompress;
 pub mod elastic;
 mod error;
@@ -36,6 +37,7 @@ pub mod syslog_udp;
 pub mod tail;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 pub mod tokens;
 mod udp;
 pub mod units;

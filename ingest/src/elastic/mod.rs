@@ -11,6 +11,7 @@
 mod bulk;
 mod known;
 mod reply;
+mod serve;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -41,6 +42,8 @@ use crate::{
     settings::ElasticSettings,
     tokens::{Identity, TokenCheck},
 };
+
+pub use serve::ElasticListener;
 
 /// Under this the door stands on the main address.
 pub const PREFIX: &str = "/elastic";
@@ -156,7 +159,9 @@ impl Shared {
         let path = path.strip_prefix(prefix).unwrap_or(path);
         match route(&parts.method, path) {
             Route::Bulk { index } => {
-                let sender = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+                let main = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+                let own = parts.extensions.get::<ConnectInfo<serve::Peer>>().map(|info| info.0.0);
+                let sender = main.or(own).map(|peer| peer.ip().to_canonical());
                 let head = Head::read(&parts.headers, parts.uri.query(), index)?;
                 self.bulk(&source, sender, head, body).await
             }
@@ -361,7 +366,7 @@ fn credential(value: &str) -> Option<Credential> {
 }
 
 /// The version that a Beat, an Elastic Agent or an official client tells of itself: `Elastic-filebeat/8.15.1 (…)`.
-fn version_of(agent: &str) -> Option<&str> {
+pub(crate) fn version_of(agent: &str) -> Option<&str> {
     let (name, rest) = agent.split_once('/')?;
     if !name.to_ascii_lowercase().starts_with("elastic") {
         return None;

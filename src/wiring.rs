@@ -24,6 +24,7 @@ use std::{
 use dashboards::App;
 use detect::RuleSource;
 use event::seam::{Clock, TableSource};
+use ingest::elastic::{Elastic, ElasticListener};
 use query::Engine;
 use respond::{Responder, RuleCard};
 use state::{State, register, secret};
@@ -55,7 +56,10 @@ pub struct Addresses {
     pub http: SocketAddr,
     pub syslog_udp: Vec<SocketAddr>,
     pub syslog_tcp: Vec<SocketAddr>,
+    pub syslog_tls: Vec<SocketAddr>,
     pub netflow: Vec<SocketAddr>,
+    /// Addresses of the Elasticsearch-compatible door alone; it stands under `/elastic` of `http` as well.
+    pub elastic: Vec<SocketAddr>,
 }
 
 /// How often the installation's own formats are looked at.
@@ -374,11 +378,17 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running>
         metrics: core.metrics.clone(),
     };
     let bound = ingest::Listeners::bind(&core.settings.ingest, &context).map_err(|errors| cannot_listen(&errors))?;
+    let tokens = Arc::new(Tokens::new(core.state.clone(), core.sources.clone()));
+    let bodies = ingest::Bodies::new(&core.settings.ingest.http);
+    let elastic = Elastic::new(context.clone(), bodies.clone(), &core.settings.ingest.elastic, tokens.clone());
+    let doors = elastic.bind().map_err(|errors| cannot_listen(&errors))?;
     let addresses = Addresses {
         http: listen,
         syslog_udp: of_kind(&bound, "syslog_udp"),
         syslog_tcp: of_kind(&bound, "syslog_tcp"),
+        syslog_tls: of_kind(&bound, "syslog_tls"),
         netflow: of_kind(&bound, "netflow_udp"),
+        elastic: doors.iter().map(ElasticListener::local_addr).collect(),
     };
 
     let facts = Arc::new(ProgramFacts::new(core.clone(), addresses.clone()));
@@ -387,12 +397,15 @@ pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Running>
     dashboards::jobs::recover(&app)
         .await
         .map_err(|error| Failure::of("failed to make the folder of kept answers in the data directory", &error))?;
-    let tokens = Arc::new(Tokens::new(core.state.clone(), core.sources.clone()));
-    let router = dashboards::router(app.clone()).merge(ingest::http::router(context.clone(), &core.settings.ingest.http, tokens));
+    let router =
+        dashboards::router(app.clone()).merge(ingest::http::router(context.clone(), bodies, tokens)).merge(elastic.prefixed());
     let control = control_socket(&core.settings.server.data_dir)?;
 
     let stop = listening.clone();
     listeners.spawn(async move { bound.run(stop).await });
+    for door in doors {
+        listeners.spawn(door.run(listening.clone()));
+    }
     let stop = listening.clone();
     listeners.spawn(async move {
         if let Err(error) = dashboards::serve::tcp(http, router, stop).await {

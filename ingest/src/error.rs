@@ -23,6 +23,8 @@ pub enum Error {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is not a readable EVTX file: {reason}", .path.display())]
     Evtx { path: PathBuf, reason: String },
+    #[error("failed to use {}: {reason}", .path.display())]
+    Tls { path: PathBuf, reason: String },
     #[error("failed to store records of {what}")]
     Refused { what: String, source: event::seam::Refused },
 }
@@ -30,7 +32,7 @@ pub enum Error {
 impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Bind { .. } | Self::Open { .. } => ErrorKind::Fix,
+            Self::Bind { .. } | Self::Open { .. } | Self::Tls { .. } => ErrorKind::Fix,
             Self::Read { .. } | Self::Evtx { .. } => ErrorKind::Input,
             Self::Refused { .. } => ErrorKind::Retry,
         }
@@ -40,9 +42,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let (Self::Bind { source, .. } | Self::Open { source, .. }) = self else { return None };
         match (self, source.kind()) {
-            (Self::Bind { address, .. }, io::ErrorKind::AddrInUse) => {
-                Some(format!("port {} is taken by another process; see [syslog] and [netflow]", address.port()))
-            }
+            (Self::Bind { address, .. }, io::ErrorKind::AddrInUse) => Some(format!(
+                "port {} is taken by another process; see [ingest.syslog], [ingest.netflow] and [ingest.elastic]",
+                address.port()
+            )),
             (Self::Bind { address, .. }, io::ErrorKind::PermissionDenied) => Some(format!(
                 "port {} needs the right to bind ports below 1024 (CAP_NET_BIND_SERVICE), or choose a higher port",
                 address.port()

@@ -27,16 +27,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use event::{RawBatch, raw::RefusedReason, seam::Refused};
-use futures::StreamExt;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout, timeout_at},
-};
+use event::{RawBatch, raw::RefusedReason};
 
 use crate::{
     Context,
-    decompress::{Caps, Cut, Encoding, capped},
+    body::{Bodies, Failure, INLINE_BYTES_MAX, Place},
+    decompress::Encoding,
     framing::{Framer, trim},
     json_split,
     metrics::{Counters, add, one},
@@ -47,68 +43,22 @@ use crate::{
 
 /// Longest `Idempotency-Key`.
 pub const KEY_BYTES_MAX: usize = 128;
-/// Bodies above this are unpacked on a thread of their own.
-const INLINE_BYTES_MAX: usize = 64 << 10;
-/// One permit of the memory budget.
-const PERMIT_BYTES: usize = 1 << 10;
-
 #[derive(Clone)]
 struct Ingest {
     context: Context,
-    settings: Arc<HttpSettings>,
+    bodies: Bodies,
     tokens: Arc<dyn TokenCheck>,
-    /// KiB of body that may be in memory at once.
-    memory: Arc<Semaphore>,
 }
 
 /// The route, for the program to mount. Serve it with connect info (`into_make_service_with_connect_info::<SocketAddr>`),
 /// else records carry no sender address.
-pub fn router(context: Context, settings: &HttpSettings, tokens: Arc<dyn TokenCheck>) -> Router {
-    let permits = (settings.memory_max.len() / PERMIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
-    let ingest = Ingest { context, settings: Arc::new(settings.clone()), tokens, memory: Arc::new(Semaphore::new(permits)) };
+pub fn router(context: Context, bodies: Bodies, tokens: Arc<dyn TokenCheck>) -> Router {
+    let ingest = Ingest { context, bodies, tokens };
     Router::new()
         .route("/ingest/v1/{source}", post(receive))
         // The body is read under our own caps.
         .layer(DefaultBodyLimit::disable())
         .with_state(ingest)
-}
-
-/// Why a request was not taken.
-#[derive(Debug)]
-struct Failure {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-    /// Where in the body, when there is a place.
-    place: Option<Place>,
-    retry_after_s: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    offset: usize,
-    line: usize,
-}
-
-impl Failure {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), place: None, retry_after_s: None }
-    }
-
-    fn too_large(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
-    }
-
-    fn busy(retry_after_ms: u64) -> Self {
-        let after = retry_after_ms.div_ceil(1000).max(1);
-        let failure = Self::new(StatusCode::TOO_MANY_REQUESTS, "pressure", "the server is under pressure, send again later");
-        Self { retry_after_s: Some(after), ..failure }
-    }
-
-    /// Not the sender's fault: the same request is welcome later.
-    fn unavailable(code: &'static str, message: &str) -> Self {
-        Self { retry_after_s: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message) }
-    }
 }
 
 impl IntoResponse for Failure {
@@ -195,26 +145,26 @@ impl Ingest {
         body: Body,
         counters: &Arc<Counters>,
     ) -> Result<Response, Failure> {
-        let mut budget = Budget { memory: &self.memory, permits: None };
-        let body = self.read(body, &head, &mut budget).await?;
+        let mut budget = self.bodies.budget();
+        let body = self.bodies.read(body, head.length, &mut budget).await?;
         let received = self.context.clock.now();
         let mut batch = RawBatch::new(source, sender, received);
         batch.key = head.key.clone();
         let batch = if head.encoding == Encoding::Identity && body.len() <= INLINE_BYTES_MAX {
-            divide(batch, &body, head.shape, &self.settings, counters)?
+            divide(batch, &body, head.shape, self.bodies.settings(), counters)?
         } else {
             // What it unpacks to is only known afterwards; the most it may be would starve honest neighbours.
             budget.take(body.len().saturating_mul(if head.encoding == Encoding::Identity { 1 } else { 4 }))?;
-            let (settings, counters) = (Arc::clone(&self.settings), Arc::clone(counters));
+            let (bodies, counters) = (self.bodies.clone(), Arc::clone(counters));
             let work = tokio::task::spawn_blocking(move || {
                 let unpacked;
                 let plain = if head.encoding == Encoding::Identity {
                     &body
                 } else {
-                    unpacked = unpack(head.encoding, &body, &settings)?;
+                    unpacked = bodies.unpack(head.encoding, &body)?;
                     &unpacked
                 };
-                divide(batch, plain, head.shape, &settings, &counters)
+                divide(batch, plain, head.shape, bodies.settings(), &counters)
             });
             work.await
                 .map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the body could not be read"))??
@@ -222,45 +172,9 @@ impl Ingest {
         self.submit(batch, counters).await
     }
 
-    /// Reads the body under caps of size, time and memory.
-    async fn read(&self, body: Body, head: &Head, budget: &mut Budget<'_>) -> Result<Vec<u8>, Failure> {
-        let settings = &self.settings;
-        let max = settings.body_max.len();
-        let too_large = || Failure::too_large(format!("a body may have {} at most", settings.body_max));
-        let slow = |_| Failure::new(StatusCode::REQUEST_TIMEOUT, "slow_body", "the body came too slowly");
-        if head.length.is_some_and(|length| length > max as u64) {
-            return Err(too_large());
-        }
-        budget.take(head.length.unwrap_or(0) as usize)?;
-        let deadline = Instant::now() + settings.body_timeout.0;
-        let mut stream = body.into_data_stream();
-        let mut bytes: Vec<u8> = Vec::with_capacity(head.length.unwrap_or(0).min(1 << 20) as usize);
-        loop {
-            let piece = timeout(settings.idle_timeout.0, timeout_at(deadline, stream.next()));
-            let Some(piece) = piece.await.map_err(slow)?.map_err(slow)? else { return Ok(bytes) };
-            let piece = piece.map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "broken_body", "the body broke off"))?;
-            if bytes.len() + piece.len() > max {
-                return Err(too_large());
-            }
-            if head.length.is_none() {
-                budget.take(piece.len())?;
-            }
-            bytes.extend_from_slice(&piece);
-        }
-    }
-
     async fn submit(&self, batch: RawBatch, counters: &Counters) -> Result<Response, Failure> {
         let (records, refused) = (batch.len() as u64, batch.refused.iter().map(|(_, n)| n).sum::<u64>());
-        let receipt = match self.context.sink.submit(batch).await {
-            Ok(receipt) => receipt,
-            Err(Refused::Pressure { retry_after_ms }) => return Err(Failure::busy(retry_after_ms)),
-            Err(Refused::Closing) => return Err(Failure::unavailable("closing", "the server is shutting down, send again")),
-            // The cause is for the operator's log, not for a sender.
-            Err(Refused::Failed(error)) => {
-                tracing::warn!(error, "a request could not be stored");
-                return Err(Failure::unavailable("failed", "the records could not be stored, send again later"));
-            }
-        };
+        let receipt = self.context.sink.submit(batch).await.map_err(Failure::of)?;
         if receipt.duplicate {
             one(&counters.duplicates);
         } else {
@@ -274,24 +188,6 @@ impl Ingest {
             "duplicate": receipt.duplicate,
         });
         Ok((StatusCode::OK, Json(answer)).into_response())
-    }
-}
-
-/// What a request holds of the common memory; given back when it ends.
-struct Budget<'a> {
-    memory: &'a Arc<Semaphore>,
-    permits: Option<OwnedSemaphorePermit>,
-}
-
-impl Budget<'_> {
-    fn take(&mut self, bytes: usize) -> Result<(), Failure> {
-        let n = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
-        let more = Arc::clone(self.memory).try_acquire_many_owned(n).map_err(|_| Failure::busy(1_000))?;
-        match &mut self.permits {
-            Some(permits) => permits.merge(more),
-            None => self.permits = Some(more),
-        }
-        Ok(())
     }
 }
 
@@ -358,17 +254,6 @@ fn idempotency_key(key: &[u8]) -> Result<String, Failure> {
         return Err(Failure::new(StatusCode::BAD_REQUEST, "idempotency_key", message));
     }
     Ok(String::from_utf8_lossy(key).into_owned())
-}
-
-fn unpack(encoding: Encoding, body: &[u8], settings: &HttpSettings) -> Result<Vec<u8>, Failure> {
-    let caps = Caps { bytes_max: settings.unpacked_max.0, ratio_max: settings.ratio_max };
-    capped(encoding, body, caps).map_err(|cut| match cut {
-        Cut::Broken { offset, .. } => {
-            let place = Some(Place { offset: offset as usize, line: 0 });
-            Failure { place, ..Failure::new(StatusCode::BAD_REQUEST, "broken_encoding", cut.to_string()) }
-        }
-        _ => Failure::too_large(cut.to_string()),
-    })
 }
 
 /// Divides a body into the records of a batch.

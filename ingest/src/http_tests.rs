@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use event::seam::BoxFuture;
+use event::seam::{BoxFuture, Refused};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -32,6 +32,10 @@ impl TokenCheck for OneToken {
         };
         Box::pin(std::future::ready(access))
     }
+
+    fn identify<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, crate::tokens::Identity> {
+        Box::pin(std::future::ready(crate::tokens::Identity::Unknown))
+    }
 }
 
 struct Bench {
@@ -42,7 +46,7 @@ struct Bench {
 
 fn bench(settings: HttpSettings) -> Bench {
     let (context, sink) = context(&[]);
-    Bench { router: router(context.clone(), &settings, Arc::new(OneToken)), sink, context }
+    Bench { router: router(context.clone(), Bodies::new(&settings), Arc::new(OneToken)), sink, context }
 }
 
 struct Answer {

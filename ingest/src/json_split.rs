@@ -21,6 +21,35 @@ pub fn split<'b>(body: &'b [u8], mut emit: impl FnMut(&'b [u8])) -> Result<(), M
     if body.get(at) == Some(&b'[') { array(body, at + 1, emit) } else { row(body, at, &mut emit) }
 }
 
+/// The value of a key of an object, as it stands; `None` when there is no such key or no object. Of a key that comes twice
+/// the first counts.
+pub fn member<'b>(body: &'b [u8], key: &str) -> Option<&'b [u8]> {
+    let mut at = skip_space(body, 0);
+    if body.get(at) != Some(&b'{') {
+        return None;
+    }
+    loop {
+        let name = skip_space(body, at + 1);
+        if body.get(name) != Some(&b'"') {
+            return None;
+        }
+        let name_end = string(body, name).ok()?;
+        let colon = skip_space(body, name_end);
+        if body.get(colon) != Some(&b':') {
+            return None;
+        }
+        let start = skip_space(body, colon + 1);
+        let stop = value(body, start).ok()?;
+        if body[name + 1..name_end - 1] == *key.as_bytes() {
+            return Some(&body[start..stop]);
+        }
+        at = skip_space(body, stop);
+        if body.get(at) != Some(&b',') {
+            return None;
+        }
+    }
+}
+
 fn array<'b>(body: &'b [u8], mut at: usize, mut emit: impl FnMut(&'b [u8])) -> Result<(), Misfit> {
     at = skip_space(body, at);
     if body.get(at) == Some(&b']') {
@@ -127,6 +156,18 @@ mod tests {
         assert_eq!(parts("{\"a\":1}\n{\"b\":\n2}\n"), Ok(vec!["{\"a\":1}", "{\"b\":\n2}"]));
         assert_eq!(parts("[]"), Ok(vec![]));
         assert_eq!(parts(" "), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_member_is_found_by_its_key() {
+        let find = |text: &'static str, key| member(text.as_bytes(), key).map(|found| std::str::from_utf8(found).unwrap());
+        let text = r#" { "a" : {"doc":1} , "doc" :{"b":[1,"}"]}, "n":7}"#;
+        assert_eq!(find(text, "doc"), Some(r#"{"b":[1,"}"]}"#));
+        assert_eq!(find(text, "n"), Some("7"));
+        assert_eq!(find(text, "b"), None);
+        for broken in ["", "[]", "{", r#"{"doc""#, r#"{"doc":"#, r#"{"doc":{"#, r#"{"a":1 "doc":2}"#, r#"{"a":1,}"#, "{1:2}"] {
+            assert_eq!(find(broken, "doc"), None, "{broken}");
+        }
     }
 
     #[test]

@@ -15,7 +15,10 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod body;
+mod connections;
 pub mod decompress;
+pub mod elastic;
 mod error;
 pub mod files;
 pub mod framing;
@@ -34,6 +37,7 @@ pub mod syslog_udp;
 pub mod tail;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 pub mod tokens;
 mod udp;
 pub mod units;
@@ -43,6 +47,7 @@ use std::sync::Arc;
 
 use event::seam::{Clock, Sink};
 
+pub use body::Bodies;
 pub use error::{Error, ErrorKind};
 pub use listeners::Listeners;
 pub use metrics::Metrics;

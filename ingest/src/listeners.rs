@@ -18,6 +18,7 @@ pub struct Listening {
 enum Bound {
     Udp(SyslogUdp),
     Tcp(SyslogTcp),
+    Tls(SyslogTcp),
     Netflow(NetflowUdp),
 }
 
@@ -41,6 +42,9 @@ impl Listeners {
         for address in &settings.syslog.tcp {
             keep(SyslogTcp::bind(*address, &settings.syslog, context.clone()).map(Bound::Tcp));
         }
+        for tls in &settings.syslog.tls {
+            keep(SyslogTcp::bind_tls(tls, &settings.syslog, context.clone()).map(Bound::Tls));
+        }
         for address in &settings.netflow.udp {
             keep(NetflowUdp::bind(*address, &settings.netflow, context.clone()).map(Bound::Netflow));
         }
@@ -53,6 +57,7 @@ impl Listeners {
         let listening = |one: &Bound| match one {
             Bound::Udp(udp) => Listening { kind: "syslog_udp", address: udp.local_addr() },
             Bound::Tcp(tcp) => Listening { kind: "syslog_tcp", address: tcp.local_addr() },
+            Bound::Tls(tls) => Listening { kind: "syslog_tls", address: tls.local_addr() },
             Bound::Netflow(netflow) => Listening { kind: "netflow_udp", address: netflow.local_addr() },
         };
         self.bound.iter().map(listening).collect()
@@ -68,7 +73,7 @@ impl Listeners {
         for one in self.bound {
             match one {
                 Bound::Udp(udp) => tasks.spawn(udp.run(stop.clone())),
-                Bound::Tcp(tcp) => tasks.spawn(tcp.run(stop.clone())),
+                Bound::Tcp(tcp) | Bound::Tls(tcp) => tasks.spawn(tcp.run(stop.clone())),
                 Bound::Netflow(netflow) => tasks.spawn(netflow.run(stop.clone())),
             };
         }

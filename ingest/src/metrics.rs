@@ -37,6 +37,8 @@ pub struct Counters {
     pub connections_total: AtomicU64,
     /// Connections closed at the door: over the total or per-address cap.
     pub connections_refused: AtomicU64,
+    /// TLS handshakes that failed: no certificate, a wrong one, no TLS at all.
+    pub handshakes_failed: AtomicU64,
     /// Connections or requests cut for being idle or too slow.
     pub timeouts: AtomicU64,
     /// Requests refused for a missing or wrong token.
@@ -56,7 +58,7 @@ impl Counters {
 
     /// All values by metric name, in a fixed order.
     pub fn values(&self) -> Vec<(&'static str, u64)> {
-        let named: [(&'static str, &AtomicU64); 16] = [
+        let named: [(&'static str, &AtomicU64); 17] = [
             ("received_records_total", &self.received),
             ("received_bytes_total", &self.received_bytes),
             ("stored_records_total", &self.stored),
@@ -70,6 +72,7 @@ impl Counters {
             ("connections_open", &self.connections_open),
             ("connections_total", &self.connections_total),
             ("connections_refused_total", &self.connections_refused),
+            ("handshakes_failed_total", &self.handshakes_failed),
             ("timeouts_total", &self.timeouts),
             ("unauthorised_total", &self.unauthorised),
             ("errors_total", &self.errors),

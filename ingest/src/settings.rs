@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, fmt, fs, net::SocketAddr, path::PathBuf};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::units::{Bytes, Span};
+use crate::{
+    sources::Problem,
+    units::{Bytes, Span},
+};
 
 /// Everything that takes bytes in. Each part may be left out.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -17,9 +20,46 @@ pub struct Settings {
     pub syslog: SyslogSettings,
     pub netflow: NetflowSettings,
     pub http: HttpSettings,
+    pub elastic: ElasticSettings,
     pub files: FileSettings,
     /// Who speaks, by address range or name; see [`SourceSettings`].
     pub sources: Vec<SourceSettings>,
+}
+
+impl Settings {
+    /// Everything that is wrong beyond the table of sources: TLS files that cannot be used, values that make no sense.
+    /// Reads those files.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut add = |key: String, message: String| problems.push(Problem { key, message });
+        for (i, one) in self.syslog.tls.iter().enumerate() {
+            check_files(&format!("syslog.tls[{i}]"), &one.files(), &mut add);
+        }
+        if let Some(files) = &self.elastic.tls {
+            check_files("elastic.tls", files, &mut add);
+        }
+        if let Some(version) = &self.elastic.version
+            && crate::elastic::version_of(&format!("elastic/{version}")) != Some(version.as_str())
+        {
+            add("elastic.version".into(), format!("`{version}` is no version like 8.19.0"));
+        }
+        problems
+    }
+}
+
+/// Names the file that cannot be used, at its own key.
+fn check_files(key: &str, files: &TlsFiles, add: &mut impl FnMut(String, String)) {
+    if let Err(error) = crate::tls::check(files) {
+        let part = match &error {
+            crate::Error::Tls { path, .. } | crate::Error::Open { path, .. } if *path == files.key => "key",
+            crate::Error::Tls { path, .. } | crate::Error::Open { path, .. } if Some(path) == files.client_ca.as_ref() => {
+                "client_ca"
+            }
+            _ => "certificate",
+        };
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        add(format!("{key}.{part}"), format!("{error}{cause}"));
+    }
 }
 
 /// Syslog listeners, RFC 3164 and RFC 5424 alike. Without an address nothing listens.
@@ -30,6 +70,8 @@ pub struct SyslogSettings {
     pub udp: Vec<SocketAddr>,
     /// TCP addresses. Octet counting, LF and NUL framing are told apart on each connection (RFC 6587).
     pub tcp: Vec<SocketAddr>,
+    /// TLS addresses (RFC 5425), each with its certificate; framing as on plain TCP.
+    pub tls: Vec<SyslogTls>,
     /// Sockets per UDP address. The kernel spreads senders over them; more sockets read on more cores.
     pub udp_sockets: usize,
     /// Kernel buffer of each UDP socket. It alone bridges a pause of this program, so it is large; the kernel caps it at
@@ -52,6 +94,7 @@ impl Default for SyslogSettings {
         Self {
             udp: Vec::new(),
             tcp: Vec::new(),
+            tls: Vec::new(),
             udp_sockets: 2,
             receive_buffer: Bytes::mib(16),
             message_max: Bytes::kib(64),
@@ -60,6 +103,35 @@ impl Default for SyslogSettings {
             connections_max: 10_000,
             connections_per_address_max: 256,
         }
+    }
+}
+
+/// A syslog listener under TLS.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct SyslogTls {
+    /// Such as `"0.0.0.0:6514"`.
+    pub listen: SocketAddr,
+    /// In PEM: the server's certificate, followed by those between it and the root. All files are read again when they
+    /// change.
+    pub certificate: PathBuf,
+    /// Its private key (PKCS#8, PKCS#1 or SEC1).
+    pub key: PathBuf,
+    /// Senders must show a certificate that one of these signed; left out: anybody may connect.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
+    /// A handshake must end within this time.
+    #[serde(default = "default_handshake_timeout")]
+    pub handshake_timeout: Span,
+}
+
+fn default_handshake_timeout() -> Span {
+    Span::secs(10)
+}
+
+impl SyslogTls {
+    pub fn files(&self) -> TlsFiles {
+        TlsFiles { certificate: self.certificate.clone(), key: self.key.clone(), client_ca: self.client_ca.clone() }
     }
 }
 
@@ -113,6 +185,59 @@ impl Default for HttpSettings {
     }
 }
 
+/// The Elasticsearch-compatible door. It is always open under `/elastic` of the main address, for senders with a token.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct ElasticSettings {
+    /// Addresses of its own, such as `"0.0.0.0:9200"`, for senders that know no prefix.
+    pub listen: Vec<SocketAddr>,
+    /// TLS on those addresses; left out: plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Version to claim, such as `"8.19.0"`; left out: the sender's own, so that none thinks this server too old.
+    pub version: Option<String>,
+    /// Refuse a document that is no JSON object (item status 400) instead of keeping it in quarantine (201).
+    pub strict: bool,
+    /// Actions in one request.
+    pub items_max: usize,
+    /// A document with an `_id` that came again within this time is not stored again.
+    pub duplicate_window: Span,
+    /// Ids remembered, over all sources; the oldest are forgotten first.
+    pub duplicates_max: usize,
+    /// Connections at once on each address of its own, all together …
+    pub connections_max: usize,
+    /// … and from one address.
+    pub connections_per_address_max: usize,
+}
+
+impl Default for ElasticSettings {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            tls: None,
+            version: None,
+            strict: false,
+            items_max: 100_000,
+            duplicate_window: Span::secs(600),
+            duplicates_max: 200_000,
+            connections_max: 2_000,
+            connections_per_address_max: 256,
+        }
+    }
+}
+
+/// The files of a TLS listener, in PEM. They are read again when they change.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The server's certificate, followed by those between it and the root.
+    pub certificate: PathBuf,
+    /// Its private key (PKCS#8, PKCS#1 or SEC1).
+    pub key: PathBuf,
+    /// Senders must show a certificate that one of these signed; left out: anybody may connect.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
+}
+
 /// Limits of files, whether tailed or ingested once.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -156,6 +281,9 @@ pub struct SourceSettings {
     /// Senders, as addresses or ranges (`"10.1.0.0/24"`). The longest prefix wins.
     #[serde(default)]
     pub from: Vec<AddressRange>,
+    /// Senders by their TLS certificate, before any address: `"sha256:…"` or a DNS or common name in it.
+    #[serde(default)]
+    pub from_certificate: Vec<String>,
     /// Zone of stamps that name none, such as `"Asia/Ho_Chi_Minh"`.
     #[serde(default = "default_timezone")]
     pub timezone: String,
@@ -184,6 +312,7 @@ impl SourceSettings {
         Self {
             name: name.to_owned(),
             from: Vec::new(),
+            from_certificate: Vec::new(),
             timezone: default_timezone(),
             parser: default_parser(),
             relay: false,
@@ -298,6 +427,30 @@ mod tests {
         assert_eq!(settings.sources[0].from[0].0.prefix_len(), 32);
         assert_eq!(settings.sources[0].token, Some(Secret::Env("FW_TOKEN".into())));
         assert_eq!(settings.files, FileSettings::default());
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_at_its_key() {
+        let settings: Settings = toml::from_str(
+            r#"
+            [[syslog.tls]]
+            listen = "0.0.0.0:6514"
+            certificate = "/nonexistent/server.pem"
+            key = "/nonexistent/server.key"
+
+            [elastic]
+            listen = ["0.0.0.0:9200"]
+            version = "8"
+            tls = { certificate = "/nonexistent/a.pem", key = "/nonexistent/a.key", client_ca = "/nonexistent/ca.pem" }
+            "#,
+        )
+        .unwrap();
+        let problems = settings.check();
+        let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["syslog.tls[0].certificate", "elastic.tls.client_ca", "elastic.version"]);
+        assert!(problems[0].message.contains("/nonexistent/server.pem: No such file"), "{}", problems[0].message);
+        assert_eq!(settings.syslog.tls[0].handshake_timeout, Span::secs(10));
+        assert_eq!(Settings::default().check(), []);
     }
 
     #[test]

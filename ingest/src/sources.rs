@@ -11,6 +11,7 @@ use std::{
 use chrono_tz::Tz;
 
 use crate::settings::{Settings, SourceSettings};
+use crate::tls::Identity;
 use crate::tokens::TokenHash;
 
 /// Source of syslog senders that no configured range covers.
@@ -80,6 +81,8 @@ pub struct SourceTable {
     /// Prefix length and masked address → source. IPv4 sits in its own map, so that 0.0.0.0/0 never covers IPv6.
     v4: Prefixes,
     v6: Prefixes,
+    /// `sha256:` and 64 digits, or a name, in lower case → source.
+    by_certificate: HashMap<String, Arc<Source>>,
     syslog: Arc<Source>,
 }
 
@@ -122,6 +125,7 @@ impl SourceTable {
             by_name: HashMap::new(),
             v4: Prefixes::default(),
             v6: Prefixes::default(),
+            by_certificate: HashMap::new(),
             syslog: Arc::new(Source::built_in(SOURCE_SYSLOG)),
         };
         for name in [SOURCE_SYSLOG, SOURCE_NETFLOW] {
@@ -189,7 +193,23 @@ impl SourceTable {
                 problem(&format!("from[{f}]"), format!("{net} belongs to source `{}` already", other.name));
             }
         }
+        for (c, text) in settings.from_certificate.iter().enumerate() {
+            let Some(certificate) = certificate_key(text) else {
+                let message = format!("`{text}` is neither sha256: with 64 hexadecimal digits nor a name");
+                problem(&format!("from_certificate[{c}]"), message);
+                continue;
+            };
+            if let Some(other) = self.by_certificate.insert(certificate, Arc::clone(&source)) {
+                problem(&format!("from_certificate[{c}]"), format!("`{text}` belongs to source `{}` already", other.name));
+            }
+        }
         self.by_name.insert(settings.name.clone(), source);
+    }
+
+    /// The source of a sender that showed a certificate: by its fingerprint, else by the first name that a source claims.
+    pub fn of_certificate(&self, identity: &Identity) -> Option<&Arc<Source>> {
+        let by_fingerprint = self.by_certificate.get(&format!("sha256:{}", identity.fingerprint));
+        by_fingerprint.or_else(|| identity.names.iter().find_map(|name| self.by_certificate.get(name)))
     }
 
     /// The source of a syslog sender: longest prefix, else the default source `syslog`.
@@ -209,6 +229,14 @@ impl SourceTable {
         all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         all
     }
+}
+
+/// How a certificate of the configuration is looked up: colons and case do not count.
+fn certificate_key(text: &str) -> Option<String> {
+    let text = text.trim().to_lowercase();
+    let Some(digits) = text.strip_prefix("sha256:") else { return (!text.is_empty()).then_some(text) };
+    let digits = digits.replace(':', "");
+    (digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| format!("sha256:{digits}"))
 }
 
 /// True for 1 to 64 characters of `[a-z0-9_.-]`.
@@ -293,6 +321,28 @@ mod tests {
                 "sources[1].from[0]"
             ]
         );
+    }
+
+    #[test]
+    fn a_certificate_names_its_source() {
+        let print = "ab".repeat(32);
+        let colons = format!("SHA256:{}", ["AB"; 32].join(":"));
+        let settings = |name: &str, from: &[&str]| SourceSettings {
+            from_certificate: from.iter().map(|text| (*text).to_owned()).collect(),
+            ..SourceSettings::named(name)
+        };
+        let table = SourceTable::new(&[settings("fw", &[&colons]), settings("web", &["Web01.tinh.gov.vn"])], |_| true).unwrap();
+        let name = |fingerprint: &str, names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            table.of_certificate(&Identity { fingerprint: fingerprint.into(), names }).map(|source| source.name.clone())
+        };
+        assert_eq!(name(&print, &["web01.tinh.gov.vn"]), Some("fw".into()));
+        assert_eq!(name("00", &["x", "web01.tinh.gov.vn"]), Some("web".into()));
+        assert_eq!(name("00", &["web02.tinh.gov.vn"]), None);
+        let wrong = [settings("a", &["sha256:12", "", "x"]), settings("b", &["X"])];
+        let problems = SourceTable::new(&wrong, |_| true).unwrap_err();
+        let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["sources[0].from_certificate[0]", "sources[0].from_certificate[1]", "sources[1].from_certificate[0]"]);
     }
 
     #[test]

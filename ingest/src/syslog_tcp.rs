@@ -1,32 +1,39 @@
-//! Syslog over TCP: one task a connection, framing found per connection ([`crate::framing`]).
+//! Syslog over TCP, plain or under TLS (RFC 5425): one task a connection, framing found per connection
+//! ([`crate::framing`]).
 //!
 //! While the sink is slow a connection is not read, so TCP itself holds the sender back: nothing is lost here. A task keeps
 //! at most [`IN_FLIGHT`] batches waiting for their receipt. Hostile senders meet caps: connections in all and per address,
-//! a message that never ends, a message that never gets on, a connection that says nothing.
+//! a message that never ends, a message that never gets on, a connection that says nothing, a handshake that does not end.
+//!
+//! A sender with a verified certificate is who the certificate says, where a source names it; else its address decides.
 
 use std::{
-    collections::HashMap,
-    net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use event::RawBatch;
 use futures::{StreamExt, stream::FuturesUnordered};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
+use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, warn};
 
 use crate::{
     Context, Error,
+    connections::{Place, Places, listen},
     framing::{Frame, Framer},
     metrics::{Counters, add, one},
-    settings::SyslogSettings,
+    settings::{SyslogSettings, SyslogTls},
     submit::{BATCH_BYTES, BATCH_DELAY, submit_patiently},
+    tls::{Certificates, Identity},
 };
 
 /// Bytes read at once.
@@ -35,6 +42,9 @@ const READ_BYTES: usize = 64 << 10;
 const IN_FLIGHT: usize = 8;
 /// After this long without a byte the kernel asks whether the sender still lives.
 const KEEPALIVE: Duration = Duration::from_secs(120);
+
+/// A closing connection may take so long to say so.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A bound address; accepting starts with [`SyslogTcp::run`].
 pub struct SyslogTcp {
@@ -47,20 +57,43 @@ struct Shared {
     settings: SyslogSettings,
     context: Context,
     counters: Arc<Counters>,
-    /// Open connections by address.
-    open: Mutex<HashMap<IpAddr, usize>>,
+    places: Arc<Places>,
+    tls: Option<Tls>,
     /// Read buffers, shared: an idle connection holds none.
     buffers: Mutex<Vec<Box<[u8]>>>,
+}
+
+struct Tls {
+    certificates: Certificates,
+    handshake_timeout: Duration,
 }
 
 impl SyslogTcp {
     /// Must be called inside a tokio runtime.
     pub fn bind(address: SocketAddr, settings: &SyslogSettings, context: Context) -> Result<Self, Error> {
+        Self::bind_as("syslog_tcp", address, settings, context, None)
+    }
+
+    /// Binds an address whose connections begin with a TLS handshake.
+    pub fn bind_tls(tls: &SyslogTls, settings: &SyslogSettings, context: Context) -> Result<Self, Error> {
+        let certificates = Certificates::load(&tls.files())?;
+        let handshake_timeout = tls.handshake_timeout.0;
+        Self::bind_as("syslog_tls", tls.listen, settings, context, Some(Tls { certificates, handshake_timeout }))
+    }
+
+    fn bind_as(
+        kind: &'static str,
+        address: SocketAddr,
+        settings: &SyslogSettings,
+        context: Context,
+        tls: Option<Tls>,
+    ) -> Result<Self, Error> {
         let error = |source| Error::Bind { protocol: "tcp", address, source };
         let listener = listen(address).map_err(error)?;
         let address = listener.local_addr().map_err(error)?;
-        let counters = context.metrics.of("syslog_tcp", address.to_string());
-        let shared = Shared { settings: settings.clone(), context, counters, open: Mutex::default(), buffers: Mutex::default() };
+        let counters = context.metrics.of(kind, address.to_string());
+        let places = Places::new(settings.connections_max, settings.connections_per_address_max, Arc::clone(&counters));
+        let shared = Shared { settings: settings.clone(), context, counters, places, tls, buffers: Mutex::default() };
         Ok(Self { listener, address, shared: Arc::new(shared) })
     }
 
@@ -78,13 +111,8 @@ impl SyslogTcp {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let Some(guard) = Guard::open(&self.shared, peer.ip().to_canonical()) else {
-                        one(&self.shared.counters.connections_refused);
-                        debug!(%peer, "connection refused: too many");
-                        continue;
-                    };
-                    let stop = stop.clone();
-                    connections.spawn(async move { Connection::new(guard, stop).run(stream).await });
+                    let Some(place) = self.shared.places.take(peer.ip().to_canonical()) else { continue };
+                    connections.spawn(serve(Arc::clone(&self.shared), place, stream, stop.clone()));
                 }
                 Err(error) => {
                     // Out of file descriptors, mostly: the pause lets others close.
@@ -100,57 +128,86 @@ impl SyslogTcp {
     }
 }
 
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.cloexec().nonblocking(), Some(Protocol::TCP))?;
-    // A restart must not wait for old connections to time out.
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+/// One connection from its first byte to its last.
+async fn serve(shared: Arc<Shared>, place: Place, stream: TcpStream, stop: CancellationToken) {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keepalive) {
+        debug!(%error, "failed to set keepalive");
     }
-    socket.bind(&address.into())?;
-    socket.listen(1024)?;
-    TcpListener::from_std(socket.into())
-}
-
-/// A place among the connections; given back when dropped.
-struct Guard {
-    shared: Arc<Shared>,
-    peer: IpAddr,
-}
-
-impl Guard {
-    fn open(shared: &Arc<Shared>, peer: IpAddr) -> Option<Self> {
-        let mut open = shared.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let settings = &shared.settings;
-        if shared.counters.connections_open.load(Relaxed) >= settings.connections_max as u64 {
-            return None;
+    let Some(tls) = &shared.tls else {
+        return Connection::new(&shared, place, None, stop).run(stream).await;
+    };
+    let accepted = tokio::select! {
+        () = stop.cancelled() => return,
+        accepted = timeout(tls.handshake_timeout, tls.certificates.acceptor().accept(stream)) => accepted,
+    };
+    match accepted {
+        Ok(Ok(stream)) => {
+            let identity = Identity::of(stream.get_ref().1);
+            Connection::new(&shared, place, identity, stop).run(stream).await;
         }
-        let of_peer = open.entry(peer).or_default();
-        if *of_peer >= settings.connections_per_address_max {
-            return None;
+        Ok(Err(error)) => {
+            one(&shared.counters.handshakes_failed);
+            debug!(peer = %place.peer, %error, "connection closed: the TLS handshake failed");
         }
-        *of_peer += 1;
-        one(&shared.counters.connections_open);
-        one(&shared.counters.connections_total);
-        Some(Self { shared: Arc::clone(shared), peer })
+        Err(_) => {
+            one(&shared.counters.timeouts);
+            debug!(peer = %place.peer, "connection closed: the TLS handshake did not end");
+        }
     }
 }
 
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(n) = open.get_mut(&self.peer) {
-            *n -= 1;
-            if *n == 0 {
-                open.remove(&self.peer);
+/// Where the bytes of a connection come from.
+trait Incoming {
+    /// Waits for bytes and hands them to `take`; 0 at the end. May be dropped while it waits without losing any.
+    fn next(&mut self, shared: &Shared, take: impl FnMut(&[u8]) + Send) -> impl Future<Output = io::Result<usize>> + Send;
+
+    fn close(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+impl Incoming for TcpStream {
+    async fn next(&mut self, shared: &Shared, mut take: impl FnMut(&[u8]) + Send) -> io::Result<usize> {
+        loop {
+            // No buffer is held while waiting.
+            self.readable().await?;
+            let mut buffer = shared.buffer();
+            let read = self.try_read(&mut buffer);
+            if let Ok(bytes) = read {
+                take(&buffer[..bytes]);
+            }
+            shared.give_back(buffer);
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
             }
         }
-        self.shared.counters.connections_open.fetch_sub(1, Relaxed);
+    }
+
+    async fn close(&mut self) {}
+}
+
+impl Incoming for TlsStream<TcpStream> {
+    async fn next(&mut self, _: &Shared, mut take: impl FnMut(&[u8]) + Send) -> io::Result<usize> {
+        let bytes = match self.fill_buf().await {
+            // Many senders just close; with octet counting or line ends a cut message shows all the same.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+            filled => filled?,
+        };
+        take(bytes);
+        let length = bytes.len();
+        self.consume(length);
+        Ok(length)
+    }
+
+    async fn close(&mut self) {
+        let _ = timeout(CLOSE_TIMEOUT, self.shutdown()).await;
     }
 }
 
 struct Connection {
-    guard: Guard,
+    shared: Arc<Shared>,
+    place: Place,
+    identity: Option<Identity>,
     stop: CancellationToken,
     framer: Framer,
     batch: RawBatch,
@@ -172,10 +229,12 @@ enum Step {
 }
 
 impl Connection {
-    fn new(guard: Guard, stop: CancellationToken) -> Self {
-        let framer = Framer::detect(guard.shared.settings.message_max.len());
+    fn new(shared: &Arc<Shared>, place: Place, identity: Option<Identity>, stop: CancellationToken) -> Self {
+        let framer = Framer::detect(shared.settings.message_max.len());
         Self {
-            guard,
+            shared: Arc::clone(shared),
+            place,
+            identity,
             stop,
             framer,
             batch: RawBatch::default(),
@@ -185,12 +244,8 @@ impl Connection {
         }
     }
 
-    async fn run(mut self, stream: TcpStream) {
-        let shared = Arc::clone(&self.guard.shared);
-        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
-        if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keepalive) {
-            debug!(%error, "failed to set keepalive");
-        }
+    async fn run(mut self, mut stream: impl Incoming) {
+        let shared = Arc::clone(&self.shared);
         let mut receipts = FuturesUnordered::new();
         loop {
             let step = tokio::select! {
@@ -199,7 +254,7 @@ impl Connection {
                     // Refused for good: only a closing sink does that, so there is nobody left to read for.
                     if stored { continue } else { break }
                 }
-                step = self.step(&stream), if receipts.len() < IN_FLIGHT => step,
+                step = self.step(&mut stream), if receipts.len() < IN_FLIGHT => step,
             };
             let goes_on = self.take(step);
             if self.batch.data.len() >= BATCH_BYTES || self.batch_is_due() || !goes_on {
@@ -217,36 +272,27 @@ impl Connection {
             }
         }
         while receipts.next().await.is_some() {}
+        stream.close().await;
     }
 
     /// Waits for bytes, or for the first of the clocks to run out.
-    async fn step(&mut self, stream: &TcpStream) -> Step {
-        let settings = &self.guard.shared.settings;
+    async fn step(&mut self, stream: &mut impl Incoming) -> Step {
+        let shared = Arc::clone(&self.shared);
+        let settings = &shared.settings;
         let idle = self.last_byte + settings.idle_timeout.0;
         let slow = self.message_begun.map(|at| at + settings.slow_timeout.0);
         let batch = self.batch_begun.map(|at| at + BATCH_DELAY);
+        let before = self.batch.len();
+        let (framer, into) = (&mut self.framer, &mut self.batch);
         let readable = async {
-            // No buffer is held while waiting.
-            if stream.readable().await.is_err() {
-                return Step::End;
-            }
-            let mut buffer = self.guard.shared.buffer();
-            let read = stream.try_read(&mut buffer);
-            let step = match read {
+            match stream.next(&shared, |bytes| feed(framer, bytes, into, &shared.counters)).await {
                 Ok(0) => Step::End,
-                Ok(bytes) => {
-                    let before = self.batch.len();
-                    feed(&mut self.framer, &buffer[..bytes], &mut self.batch, &self.guard.shared.counters);
-                    Step::Read { bytes, records: self.batch.len() - before }
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Step::Read { bytes: 0, records: 0 },
+                Ok(bytes) => Step::Read { bytes, records: into.len() - before },
                 Err(_) => {
-                    one(&self.guard.shared.counters.errors);
+                    one(&shared.counters.errors);
                     Step::End
                 }
-            };
-            self.guard.shared.give_back(buffer);
-            step
+            }
         };
         tokio::select! {
             // Bytes that are there come before the clocks: a connection that was held back has not been slow.
@@ -262,7 +308,7 @@ impl Connection {
     /// Books what a step brought; false when the connection is over.
     fn take(&mut self, step: Step) -> bool {
         let now = Instant::now();
-        let counters = Arc::clone(&self.guard.shared.counters);
+        let counters = Arc::clone(&self.shared.counters);
         match step {
             Step::Read { bytes, records } => {
                 if bytes > 0 {
@@ -270,14 +316,14 @@ impl Connection {
                     self.note_begin(now, records > 0);
                 }
                 if self.framer.is_broken() {
-                    debug!(peer = %self.guard.peer, "connection closed: a message that never ends");
+                    debug!(peer = %self.place.peer, "connection closed: a message that never ends");
                 }
                 !self.framer.is_broken()
             }
             Step::BatchDue => true,
             Step::Slow | Step::Idle => {
                 one(&counters.timeouts);
-                debug!(peer = %self.guard.peer, "connection closed: idle or too slow");
+                debug!(peer = %self.place.peer, "connection closed: idle or too slow");
                 self.finish();
                 false
             }
@@ -307,9 +353,11 @@ impl Connection {
         self.batch_begun = None;
         let mut batch = std::mem::take(&mut self.batch);
         if !batch.is_empty() {
-            let context = &self.guard.shared.context;
-            batch.source.clone_from(&context.sources.load().of_sender(self.guard.peer).name);
-            batch.sender = Some(self.guard.peer);
+            let context = &self.shared.context;
+            let sources = context.sources.load();
+            let named = self.identity.as_ref().and_then(|identity| sources.of_certificate(identity));
+            batch.source.clone_from(&named.unwrap_or_else(|| sources.of_sender(self.place.peer)).name);
+            batch.sender = Some(self.place.peer);
             batch.received = context.clock.now();
         }
         batch
@@ -317,7 +365,7 @@ impl Connection {
 
     /// What was begun is kept as a last record.
     fn finish(&mut self) {
-        let counters = Arc::clone(&self.guard.shared.counters);
+        let counters = Arc::clone(&self.shared.counters);
         let errors = self.framer.errors();
         let batch = &mut self.batch;
         self.framer.finish(|frame| push(frame, batch, &counters));
@@ -365,3 +413,6 @@ impl Shared {
 #[cfg(test)]
 #[path = "syslog_tcp_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "syslog_tls_tests.rs"]
+mod tls_tests;

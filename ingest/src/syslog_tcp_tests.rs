@@ -1,6 +1,9 @@
 //! Real connections on loopback, honest and hostile.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use event::seam::Refused;
 use tokio::{

@@ -24,6 +24,20 @@ pub enum Access {
 pub trait TokenCheck: Send + Sync {
     /// Compares in constant time; says nothing of the token in logs or errors.
     fn check<'a>(&'a self, source: &'a str, token: &'a str) -> BoxFuture<'a, Access>;
+
+    /// Answers whose token it is, for protocols that name no source. The token decides; `named` (a user name, the id of a
+    /// key) only chooses where one token is good for several sources.
+    fn identify<'a>(&'a self, token: &'a str, named: &'a str) -> BoxFuture<'a, Identity>;
+}
+
+/// Whose a token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    Source(String),
+    /// Nobody knows the token: 401.
+    Unknown,
+    /// The token could not be looked up: 503, the sender tries again.
+    Unavailable,
 }
 
 /// BLAKE3 of a token: what is kept and compared, so that neither length nor prefix shows in the time taken.
@@ -62,11 +76,28 @@ impl ConfiguredTokens {
         }
         access
     }
+
+    /// The source of a token, the one called `named` before others; walks every source as well.
+    pub fn source_of(&self, token: &str, named: &str) -> Identity {
+        let table = self.0.load();
+        let mut found = Identity::Unknown;
+        for one in table.all() {
+            let Some(hash) = one.token else { continue };
+            if hash.matches(token) && (found == Identity::Unknown || one.name == named) {
+                found = Identity::Source(one.name.clone());
+            }
+        }
+        found
+    }
 }
 
 impl TokenCheck for ConfiguredTokens {
     fn check<'a>(&'a self, source: &'a str, token: &'a str) -> BoxFuture<'a, Access> {
         Box::pin(std::future::ready(self.look_up(source, token)))
+    }
+
+    fn identify<'a>(&'a self, token: &'a str, named: &'a str) -> BoxFuture<'a, Identity> {
+        Box::pin(std::future::ready(self.source_of(token, named)))
     }
 }
 
@@ -94,5 +125,8 @@ mod tests {
         assert_eq!(tokens.look_up("b", "secret-a"), Access::OtherSource);
         assert_eq!(tokens.look_up("a", "secret"), Access::Unknown);
         assert_eq!(tokens.look_up("a", ""), Access::Unknown);
+        assert_eq!(tokens.source_of("secret-b", "elastic"), Identity::Source("b".into()));
+        assert_eq!(tokens.source_of("secret-b", "a"), Identity::Source("b".into()));
+        assert_eq!(tokens.source_of("secret", "a"), Identity::Unknown);
     }
 }

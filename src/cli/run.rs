@@ -49,7 +49,7 @@ pub fn start_log() {
 
 fn announce(running: &Running) {
     let addresses = &running.addresses;
-    info!(http = %addresses.http, syslog_udp = ?addresses.syslog_udp, syslog_tcp = ?addresses.syslog_tcp, netflow = ?addresses.netflow, "listening");
+    info!(http = %addresses.http, syslog_udp = ?addresses.syslog_udp, syslog_tcp = ?addresses.syslog_tcp, syslog_tls = ?addresses.syslog_tls, elastic = ?addresses.elastic, netflow = ?addresses.netflow, "listening");
     if let Some(token) = &running.setup_token {
         eprintln!("\n  First start: open {}/setup and enter this one-time token\n\n      {token}\n", running.url());
     }
@@ -63,6 +63,8 @@ pub fn write_ready(path: &PathBuf, running: &Running) -> Result {
         "http": format!("http://{}", addresses.http),
         "syslog_udp": first(&addresses.syslog_udp),
         "syslog_tcp": first(&addresses.syslog_tcp),
+        "syslog_tls": first(&addresses.syslog_tls),
+        "elastic": first(&addresses.elastic),
         "netflow": first(&addresses.netflow),
         "pid": std::process::id(),
     });

@@ -285,6 +285,9 @@ impl Settings {
                 problems.push(problem(&key, format!("{key}: {message}"), hint));
             }
         }
+        for ingest::sources::Problem { key, message } in self.ingest.check() {
+            problems.push(problem(&key, format!("ingest.{key}: {message}"), None));
+        }
         let is_plain = |name: &str| {
             !name.is_empty() && name.len() <= 16 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
         };

@@ -39,7 +39,9 @@ impl Facts for ProgramFacts {
     fn sources(&self) -> Vec<SourceFact> {
         let fact = |name: &str, kind: &str, address: Option<String>| SourceFact { name: name.into(), kind: kind.into(), address };
         let mut facts = Vec::new();
-        for address in self.addresses.syslog_udp.iter().chain(&self.addresses.syslog_tcp).take(1) {
+        for address in
+            self.addresses.syslog_udp.iter().chain(&self.addresses.syslog_tcp).chain(&self.addresses.syslog_tls).take(1)
+        {
             facts.push(fact(ingest::sources::SOURCE_SYSLOG, "syslog", Some(address.to_string())));
         }
         for address in self.addresses.netflow.iter().take(1) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use event::seam::BoxFuture;
-use ingest::tokens::{Access, ConfiguredTokens, TokenCheck};
+use ingest::tokens::{Access, ConfiguredTokens, Identity, TokenCheck};
 use state::{State, secret};
 use tracing::error;
 
@@ -34,10 +34,29 @@ impl Tokens {
             }
         }
     }
+
+    async fn source_of(&self, token: &str, named: &str) -> Identity {
+        match self.configured.source_of(token, named) {
+            Identity::Unknown => {}
+            known => return known,
+        }
+        match self.state.ingest_token(&secret::hash(token)).await {
+            Ok(Some(found)) => Identity::Source(found.source),
+            Ok(None) => Identity::Unknown,
+            Err(error) => {
+                error!(%error, "failed to look up an ingest token");
+                Identity::Unavailable
+            }
+        }
+    }
 }
 
 impl TokenCheck for Tokens {
     fn check<'a>(&'a self, source: &'a str, token: &'a str) -> BoxFuture<'a, Access> {
         Box::pin(self.look_up(source, token))
+    }
+
+    fn identify<'a>(&'a self, token: &'a str, named: &'a str) -> BoxFuture<'a, Identity> {
+        Box::pin(self.source_of(token, named))
     }
 }

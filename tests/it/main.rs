@@ -9,6 +9,7 @@ mod browser;
 mod cli;
 mod crash;
 mod detection;
+mod doors;
 mod harness;
 mod hostile;
 mod jobs;

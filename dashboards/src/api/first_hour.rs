@@ -64,19 +64,28 @@ pub async fn snippet(State(app): State<App>, person: Person, Body(device): Body<
             app.state.create_ingest_token(&secret::hash(&token), "windows", "windows", None, &person.user.name, now).await?;
             app.facts.register_changed();
             audit::record(&app, Line::of(Action::TokenCreate, &person, "ingest token of the source windows")).await;
-            let url = &app.settings.public_url;
+            let url = with_port(&app.settings.public_url);
             let text = format!(
-                "# vector.yaml on a Windows event collector; Winlogbeat writes the file that Vector reads\nsources:\n  windows:\n    type: file\n    \
-                 include: ['C:\\ProgramData\\winlogbeat\\out\\*.ndjson']\nsinks:\n  chieng:\n    type: http\n    inputs: [windows]\n    \
-                 uri: {url}/ingest/v1/windows\n    encoding: {{ codec: text }}\n    framing: {{ method: newline_delimited }}\n    compression: gzip\n    \
-                 auth: {{ strategy: bearer, token: \"{token}\" }}\n    acknowledgements: {{ enabled: true }}\n"
+                "# winlogbeat.yml; then: Restart-Service winlogbeat\nwinlogbeat.event_logs:\n  - name: Security\n  - name: System\n  \
+                 - name: Microsoft-Windows-Sysmon/Operational\n  - name: Microsoft-Windows-PowerShell/Operational\n  \
+                 - name: Microsoft-Windows-Windows Defender/Operational\noutput.elasticsearch:\n  hosts: [\"{url}/elastic\"]\n  \
+                 username: \"windows\"\n  password: \"{token}\"\n  allow_older_versions: true\n  compression_level: 1\n\
+                 setup.ilm.enabled: false\nsetup.template.enabled: false\n"
             );
-            Ok(Json(
-                json!({ "snippet": text, "address": url, "source": "windows", "token": token, "path": "C:\\ProgramData\\vector\\vector.yaml" }),
-            ))
+            let path = "C:\\Program Files\\Winlogbeat\\winlogbeat.yml";
+            Ok(Json(json!({ "snippet": text, "address": url, "source": "windows", "token": token, "path": path })))
         }
         kind => Err(ApiError::bad("invalid", format!("kind {kind:?} is none of rsyslog, fortigate, windows"))),
     }
+}
+
+/// The address with its port: Beats take 9200 where none is named.
+fn with_port(url: &str) -> String {
+    let (scheme, host) = url.split_once("://").unwrap_or(("http", url));
+    let has_port =
+        host.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    let port = if scheme == "https" { 443 } else { 80 };
+    if has_port || host.contains('/') { url.to_owned() } else { format!("{url}:{port}") }
 }
 
 fn split(address: &str) -> (&str, &str) {
@@ -129,4 +138,20 @@ pub async fn test_alert(State(app): State<App>, person: Person, Body(test): Body
     let failed = |error: respond::Error| ApiError::internal("the test alert could not be raised", &error);
     let incident = app.responder.test_alert(&system.id, &person.user.name).await.map_err(failed)?;
     Ok(Json(json!({ "incident": incident.to_string() })))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_address_gets_the_port_of_its_scheme() {
+        for (url, wanted) in [
+            ("https://siem.tinh.gov.vn", "https://siem.tinh.gov.vn:443"),
+            ("http://10.1.2.3", "http://10.1.2.3:80"),
+            ("http://127.0.0.1:8443", "http://127.0.0.1:8443"),
+            ("http://[::1]:8443", "http://[::1]:8443"),
+            ("http://[fd00::1]", "http://[fd00::1]:80"),
+        ] {
+            assert_eq!(super::with_port(url), wanted);
+        }
+    }
 }

@@ -55,6 +55,7 @@ pub mod time;
 pub mod vendor;
 pub mod web;
 pub mod windows;
+mod words;
 pub mod xml;
 mod zone;
 

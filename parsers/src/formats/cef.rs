@@ -20,7 +20,7 @@ use nom::{
     sequence::delimited,
 };
 
-use crate::{Parser, Sniff, ecs, kv::Multiword, text, time};
+use crate::{Parser, Sniff, ecs, kv::Multiword, text, time, words::Found};
 use dictionary::{KEYS, LABELS, Means};
 use vendor::Vendor;
 
@@ -56,8 +56,12 @@ impl Parser for Cef {
         event.set_dataset("cef");
         event.set(field::EVENT_KIND, "event");
         set_header(event, &header);
-        set_extensions(raw, event, extensions, &header);
+        let mut found = Found::default();
+        set_extensions(raw, event, extensions, &header, &mut found);
         products::finish(raw, event, header[0], header[1], header[3], header[4]);
+        // What neither the dictionary nor a product knows, by the words that mean the same to all vendors.
+        let is_time_free = !event.has(field::TIMESTAMP);
+        found.apply(raw, event, is_time_free);
         Outcome::Parsed
     }
 }
@@ -153,7 +157,7 @@ fn set_header<'r>(event: &mut Event<'r>, header: &Header<'r>) {
     }
 }
 
-fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, header: &Header<'r>) {
+fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, header: &Header<'r>, found: &mut Found<'r>) {
     let mut labels: [(&'r str, &'r str); LABELS_MAX] = [("", ""); LABELS_MAX];
     let mut labels_len = 0;
     let mut vendor = Vendor::of(header);
@@ -175,6 +179,8 @@ fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, 
             && !ecs::is_nothing(value)
         {
             set(raw, event, means, value);
+        } else if !is_numbered(key) {
+            found.note(raw, key, value);
         }
     }
     for (key, label) in &labels[..labels_len] {
@@ -184,9 +190,11 @@ fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, 
             event.set_extra(LABEL, label, value);
             if let Value::Str(text) = value
                 && !ecs::is_nothing(text)
-                && let Some(means) = LABELS.get(squeezed(event, label))
             {
-                set(raw, event, means, text);
+                match LABELS.get(squeezed(event, label)) {
+                    Some(means) => set(raw, event, means, text),
+                    None => found.note(raw, label, text),
+                }
             }
         }
     }
@@ -207,6 +215,11 @@ fn set_extensions<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str, 
     if !event.has(field::RULE_ID) {
         event.set_present(field::RULE_ID, header[3].trim());
     }
+}
+
+/// `cs1`, `cn2`, `deviceCustomDate1`, `flexString1`: their label says what they are.
+fn is_numbered(key: &str) -> bool {
+    key.ends_with(|c: char| c.is_ascii_digit())
 }
 
 /// The record in the zone that `dtz` names: stamps without one are the device's.

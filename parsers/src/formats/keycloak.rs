@@ -98,7 +98,7 @@ static TYPES: LazyLock<KeyTable<(&'static str, &'static str)>> = LazyLock::new(|
 pub fn events<'r>(event: &mut Event<'r>, text: &'r str) {
     let mut rest = text;
     let mut failed = false;
-    let mut kind = "";
+    let (mut kind, mut resource) = ("", "");
     while let Some((key, after)) = rest.split_once('=') {
         let key = key.trim_start_matches([',', ' ']);
         let (value, next) = match web::quoted(after) {
@@ -117,11 +117,19 @@ pub fn events<'r>(event: &mut Event<'r>, text: &'r str) {
             "type" | "operationType" => {
                 kind = value;
                 failed |= value.ends_with("_ERROR");
-                event.set(field::EVENT_ACTION, value);
+            }
+            "resourceType" => resource = value,
+            "resourcePath" => {
+                // Of an admin's event: what was changed.
+                if let Some(id) = value.strip_prefix("groups/") {
+                    event.set(field::GROUP_ID, id.split('/').next().unwrap_or(id));
+                } else if let Some(id) = value.strip_prefix("users/") {
+                    event.set_named("user.target.id", id.split('/').next().unwrap_or(id));
+                }
             }
             "error" => {
                 failed = true;
-                event.set(field::EVENT_CODE, value);
+                event.set_named("error.code", value);
                 event.set(field::EVENT_REASON, value);
             }
             "ipAddress" => ecs::source(event, value),
@@ -131,6 +139,10 @@ pub fn events<'r>(event: &mut Event<'r>, text: &'r str) {
             _ => {}
         }
     }
+    // The kind of an admin's event says little without what it was done to: `CREATE-USER`.
+    let code = if resource.is_empty() { kind } else { text::join(event, kind, "-", resource) };
+    event.set_present(field::EVENT_ACTION, code);
+    event.set_present(field::EVENT_CODE, code);
     let (categories, types) = TYPES.get(kind).unwrap_or(("authentication", "info"));
     crate::pattern::words(event, field::EVENT_CATEGORY, categories);
     crate::pattern::words(event, field::EVENT_TYPE, types);

@@ -16,6 +16,7 @@ use crate::{
     keys::KeyTable,
     kv::{self, Multiword},
     text, time,
+    words::{self, Found},
 };
 
 const PREFIX: &str = "leef.";
@@ -57,9 +58,16 @@ impl Parser for Leef {
         }
         let (delimiter, attributes) = delimiter(version, rest);
         let mut line = Line::default();
-        each(attributes, delimiter, &mut |key, value| attribute(raw, event, &mut line, key, value));
+        let mut found = Found::default();
+        each(attributes, delimiter, &mut |key, value| {
+            found.note(raw, key, value);
+            attribute(raw, event, &mut line, key, value);
+        });
         line.finish(raw, event);
         cef::products::finish(raw, event, header[0], header[1], header[3], "");
+        let is_time_free = !event.has(field::TIMESTAMP);
+        found.apply(raw, event, is_time_free);
+        words::conclude(event);
         Outcome::Parsed
     }
 }

@@ -61,7 +61,7 @@ impl Parser for Postfix {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let line = raw.text().trim_start();
         let (id, rest) = queue_id(line);
-        const TAILS: [&str; 13] = [
+        const TAILS: [&str; 18] = [
             "host ",
             "enabling PIX ",
             "to=",
@@ -75,6 +75,11 @@ impl Parser for Postfix {
             "warning: header ",
             "filter: ",
             "hold: ",
+            "prepend: ",
+            "redirect: ",
+            "proxy-reject: ",
+            "proxy-accept: ",
+            "Used TLS for ",
         ];
         let is = if id.is_empty() {
             line.starts_with("action=") && line.contains(", client_address=")
@@ -85,8 +90,13 @@ impl Parser for Postfix {
                     && peer_at(line).is_some()
                 || line.starts_with("Pass; identity=")
                 || line.starts_with("Fail; identity=")
+                || line.starts_with("Permerror; identity=")
                 || line.starts_with("prepend Received-SPF: ")
+                || line.starts_with("Action: prepend Received-SPF: ")
                 || line.starts_with("Action: prepend: Text: Received-SPF: ")
+                || (line.starts_with("proxy-accept: ") || line.starts_with("proxy-reject: ")) && line.contains(" proto=")
+                || line.starts_with("connect to ") && endpoint(text::word(&line["connect to ".len()..]).0).is_some()
+                || is_tls(line)
         } else {
             TAILS.iter().any(|tail| rest.starts_with(tail)) || rest.starts_with("action=") && rest.contains(", client_address=")
         };
@@ -193,6 +203,12 @@ const VERBS: [&str; 18] = [
     "milter-discard",
 ];
 
+/// `Untrusted TLS connection established to mx.example.org[192.0.2.7]:25: TLSv1.3 with cipher …`.
+fn is_tls(line: &str) -> bool {
+    let Some((trust, rest)) = line.split_once(" TLS connection established ") else { return false };
+    matches!(trust, "Anonymous" | "Untrusted" | "Trusted" | "Verified") && (rest.starts_with("to ") || rest.starts_with("from "))
+}
+
 /// `NOQUEUE: `, `96887C0006: `, `4WkQzX1abcz9rxp: `.
 fn queue_id(message: &str) -> (&str, &str) {
     let Some((id, rest)) = message.split_once(": ") else { return ("", message) };
@@ -217,6 +233,9 @@ fn leveled<'r>(event: &mut Event<'r>, rest: &'r str) -> &'r str {
 /// `RCPT from name[192.0.2.7]:51000: 554 5.7.1 <…>: Relay access denied; from=<…> to=<…> proto=ESMTP helo=<…>`.
 fn verdict<'r>(event: &mut Event<'r>, verb: &'r str, rest: &'r str) {
     event.set(field::EVENT_ACTION, verb);
+    if verb == "proxy-accept" {
+        ecs::success(event);
+    }
     if verb.contains("reject") && verb != "reject_warning" {
         event.set(field::EVENT_TYPE, "denied");
         ecs::failure(event);
@@ -258,6 +277,16 @@ fn ending<'r>(event: &mut Event<'r>, text: &'r str) {
     }
     if let Some((_, proto)) = tail.split_once(" proto=") {
         event.set_extra(PREFIX, "protocol", text::word(proto).0);
+    }
+    // A peer without a name in DNS is called what it calls itself, rather than after its mail.
+    if !event.has(field::SOURCE_DOMAIN)
+        && let Some((_, helo)) = tail.split_once("helo=<")
+        && let Some((helo, _)) = helo.split_once('>')
+        && helo.contains('.')
+        && ecs::ip(helo).is_none()
+        && !helo.starts_with('[')
+    {
+        event.set(field::SOURCE_DOMAIN, helo);
     }
     domains(event);
 }
@@ -334,7 +363,12 @@ fn pair<'r>(event: &mut Event<'r>, key: &'r str, value: &'r str) {
                 _ => {}
             }
         }
-        "action" => event.set(field::EVENT_ACTION, value),
+        "action" => {
+            event.set(field::EVENT_ACTION, value);
+            if value == "pass" {
+                ecs::success(event);
+            }
+        }
         "reason" => event.set(field::EVENT_REASON, value),
         "helo" => event.set_extra(PREFIX, "helo", value),
         "sasl_username" => ecs::user(event, field::USER_NAME, value),
@@ -443,6 +477,11 @@ fn session<'r>(event: &mut Event<'r>, rest: &'r str) {
     {
         set_peer(event, word.trim_end_matches([':', ',', ';']));
     }
+    if rest.starts_with("connect to ")
+        && let Some((_, reason)) = rest.split_once("]:").and_then(|(_, rest)| rest.split_once(": "))
+    {
+        event.set(field::EVENT_REASON, reason);
+    }
     if let Some((_, reason)) = rest.split_once("]: SASL ") {
         event.set(field::EVENT_ACTION, "sasl_login");
         event.set(field::EVENT_CATEGORY, "authentication");
@@ -468,6 +507,7 @@ fn session<'r>(event: &mut Event<'r>, rest: &'r str) {
 
 const ACTIONS: &[(&str, &str, bool)] = &[
     ("connect from ", "connect", false),
+    ("connect to ", "connect_failed", true),
     ("disconnect from ", "disconnect", false),
     ("lost connection after ", "lost_connection", true),
     ("timeout after ", "timeout", true),
@@ -506,7 +546,13 @@ const ACTIONS: &[(&str, &str, bool)] = &[
 fn spf<'r>(event: &mut Event<'r>, received: &'r str) {
     event.set(field::EVENT_ACTION, "spf_check");
     let (result, rest) = text::word(received);
+    let result = result.trim_end_matches(';');
     event.set_extra(PREFIX, "spf", result);
+    match result {
+        "Pass" => ecs::success(event),
+        "Fail" => ecs::failure(event),
+        _ => {}
+    }
     for part in rest.split(';') {
         let Some((key, value)) = part.trim().split_once('=') else { continue };
         let key = key.rsplit(' ').next().unwrap_or(key);

@@ -99,6 +99,17 @@ fn context<'r>(event: &mut Event<'r>, context: &'r str) {
 /// `cmd=Auth; account=an@example.org; protocol=soap; error=authentication failed for [an], invalid password;`.
 fn security<'r>(event: &mut Event<'r>, logger: &str, message: &'r str) {
     let Some(start) = message.find("cmd=").filter(|_| logger == "security") else {
+        // `handler exception: authentication failed for [an@example.org], invalid password`, by any logger.
+        const REFUSED: &str = "authentication failed for [";
+        if let Some(at) = message.find(REFUSED)
+            && let Some((account, reason)) = message[at + REFUSED.len()..].split_once(']')
+        {
+            if !event.has(field::USER_NAME) {
+                ecs::user(event, field::USER_NAME, account);
+            }
+            event.set_present(field::EVENT_REASON, reason.trim_start_matches([',', ' ']));
+            return linux::act(event, "login", &["authentication"], &["start"], Some("failure"));
+        }
         return linux::act(event, "mail_message", &["email"], &["info"], None);
     };
     let mut failed = false;

@@ -32,6 +32,7 @@
 
 pub mod csv;
 pub mod ecs;
+pub mod encoding;
 pub mod envelope;
 pub mod facts;
 pub mod flows;

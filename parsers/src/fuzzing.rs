@@ -8,7 +8,7 @@ use bumpalo::Bump;
 use chrono_tz::Tz;
 use event::{Event, Outcome, RawRecord};
 
-use crate::{Memory, PARSERS, flows, render};
+use crate::{Look, Memory, PARSERS, Sniff, flows, render};
 
 /// 2026-11-23T12:00:00Z.
 const RECEIVED: i64 = 1_795_435_200_000_000;
@@ -32,7 +32,10 @@ pub fn records(bytes: &[u8]) {
 pub fn payloads(bytes: &[u8]) {
     for parser in PARSERS {
         with_record(bytes, |raw, event| {
-            let _ = parser.sniff(raw);
+            let sniff = parser.sniff(raw);
+            assert_eq!(parser.sniff_shared(&Look::new(raw)), sniff, "{}: what is shared says something else", parser.name());
+            let may = parser.starts().is_empty() || raw.text().as_bytes().first().is_some_and(|b| parser.starts().contains(b));
+            assert!(may || sniff == Sniff::No, "{}: begins otherwise than it says", parser.name());
             let mark = event.mark();
             match parser.parse(raw, event) {
                 Outcome::Parsed => check(event),

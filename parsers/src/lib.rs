@@ -32,6 +32,7 @@
 
 pub mod csv;
 pub mod ecs;
+pub mod encoding;
 pub mod envelope;
 pub mod facts;
 pub mod flows;
@@ -41,6 +42,7 @@ pub mod json;
 pub mod keys;
 pub mod kv;
 pub mod linux;
+mod look;
 pub mod mapping;
 pub mod net;
 pub mod objects;
@@ -68,6 +70,7 @@ mod testing;
 
 use event::{Event, Outcome, RawRecord};
 
+pub use look::{Look, OBJECT};
 pub use recognise::{Formats, Memory, parse};
 
 /// Reads one format.
@@ -82,6 +85,22 @@ pub trait Parser: Send + Sync {
 
     /// Looks at a payload, cheaply: its text, since its bytes may not be UTF-8. `Yes` is a claim that no other parser makes about the same text.
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff;
+
+    /// The bytes that texts begin with to which [`Self::sniff`] ever says anything but `No`; empty where it may be any. A parser
+    /// that names them is not asked about other texts.
+    fn starts(&self) -> &'static [u8] {
+        &[]
+    }
+
+    /// Says the same as [`Self::sniff`], from what all parsers share about the payload.
+    fn sniff_shared(&self, look: &Look<'_>) -> Sniff {
+        self.sniff(look.raw())
+    }
+
+    /// Words that objects of this parser's product are known by, see [`Look`].
+    fn marks(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
 
     /// Reads a payload into the event. After `Unreadable` the event may hold leftovers: the caller rewinds.
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome;

@@ -255,7 +255,7 @@ impl<'r> Walk<'r> {
             let found = if greedy {
                 memchr::memmem::rfind(bytes, literal.as_bytes())
             } else {
-                memchr::memmem::find(&bytes[from..], literal.as_bytes()).map(|at| from + at)
+                crate::text::find(&bytes[from..], literal.as_bytes()).map(|at| from + at)
             };
             let Some(at) = found else { return false };
             if self.take(what, blanks, &text[..at], at, rest, text) {

@@ -113,7 +113,7 @@ pub fn fill<'r>(pattern: &str, text: &'r str, blanks: &mut [&'r str]) -> Option<
             *slot = rest;
             break;
         }
-        let at = memchr::memmem::find(rest.as_bytes(), words.as_bytes())?;
+        let at = crate::text::find(rest.as_bytes(), words.as_bytes())?;
         *slot = &rest[..at];
         rest = &rest[at + words.len()..];
     }

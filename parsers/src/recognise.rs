@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use event::{Event, Outcome, RawRecord, field};
 
-use crate::{PARSERS, Parser, Sniff, envelope, mapping::Mapping};
+use crate::{Look, PARSERS, Parser, Sniff, envelope, mapping::Mapping};
 
 /// The remembered format of one sender's source. Tiny, so that the pipe can keep one for each of many senders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,31 +137,48 @@ fn with_fixed<'r>(
 }
 
 fn sniffed<'r>(payload: RawRecord<'r>, memory: &mut Memory, event: &mut Event<'r>) -> Option<&'static dyn Parser> {
+    let look = Look::new(payload);
     if let Some(parser) = PARSERS.get(usize::from(memory.parser).wrapping_sub(1))
-        && parser.sniff(payload) == Sniff::Yes
+        && parser.sniff_shared(&look) == Sniff::Yes
         && read(*parser, payload, event)
     {
         return Some(*parser);
     }
     let mut maybe = [0u64; MAYBE_WORDS];
-    for (at, parser) in PARSERS.iter().enumerate() {
-        match parser.sniff(payload) {
+    for at in asked(payload.text()) {
+        let (at, parser) = (usize::from(*at), PARSERS[usize::from(*at)]);
+        match parser.sniff_shared(&look) {
             Sniff::No => {}
             Sniff::Maybe => maybe[at / 64] |= 1 << (at % 64),
             Sniff::Yes => {
-                if read(*parser, payload, event) {
+                if read(parser, payload, event) {
                     memory.parser = at as u8 + 1;
-                    return Some(*parser);
+                    return Some(parser);
                 }
             }
         }
     }
-    PARSERS
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| maybe[at / 64] & (1 << (at % 64)) != 0)
-        .map(|(_, parser)| *parser)
-        .find(|parser| read(*parser, payload, event))
+    for (word, bits) in maybe.into_iter().enumerate() {
+        let mut bits = bits;
+        while bits != 0 {
+            let parser = PARSERS[word * 64 + bits.trailing_zeros() as usize];
+            if read(parser, payload, event) {
+                return Some(parser);
+            }
+            bits &= bits - 1;
+        }
+    }
+    None
+}
+
+/// The parsers, as places in [`PARSERS`], that may say anything but no to a text that begins as this one does.
+fn asked(text: &str) -> &'static [u8] {
+    static BY_FIRST: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+        let may = |parser: &dyn Parser, first: u8| parser.starts().is_empty() || parser.starts().contains(&first);
+        let all = || PARSERS.iter().zip(0..);
+        (0..=u8::MAX).map(|first| all().filter(|(parser, _)| may(**parser, first)).map(|(_, at)| at).collect()).collect()
+    });
+    text.as_bytes().first().map_or(&[], |first| BY_FIRST[usize::from(*first)].as_slice())
 }
 
 /// Tries a parser; leaves no trace of it in the event when it fails.

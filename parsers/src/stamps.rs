@@ -11,6 +11,9 @@ use crate::{
     time::{self, DAY, SECOND, Stamp},
 };
 
+/// The bytes that a line with a stamp at its start begins with.
+pub const STARTS: &[u8] = b"[@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
 /// Reads a stamp at the start of a line. The rest keeps its leading blank; a closing bracket is taken off.
 pub fn leading<'t>(line: &'t str, raw: RawRecord<'_>) -> Option<(Micros, &'t str)> {
     let (inner, is_bracketed) = match line.strip_prefix('[') {

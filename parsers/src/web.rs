@@ -24,7 +24,7 @@ pub struct Access<'r> {
 /// Reads `[vhost ]client ident user [time] "request" status bytes[ "referrer" "agent"[ …]]`. The client may be a list, bare or in
 /// quotes, as `$http_x_forwarded_for` gives it; Apache sites write a further quoted field before the request.
 pub fn access(line: &str) -> Option<Access<'_>> {
-    let bracket = memchr::memmem::find(line.as_bytes(), b" [")?;
+    let bracket = crate::text::find(line.as_bytes(), b" [")?;
     let (virtual_host, client, user) = peers(&line[..bracket])?;
     let (stamp, rest) = time::clf(&line[bracket + 2..])?;
     let rest = rest.trim_start_matches(' ').strip_prefix("] ")?;

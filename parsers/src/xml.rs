@@ -45,7 +45,7 @@ impl<'r> Reader<'r> {
 
     /// Skips to the end of `marker`.
     fn skip_past(&mut self, marker: &str) -> Option<&'r str> {
-        match memchr::memmem::find(self.rest.as_bytes(), marker.as_bytes()) {
+        match crate::text::find(self.rest.as_bytes(), marker.as_bytes()) {
             Some(at) => {
                 let inside = &self.rest[..at];
                 self.rest = &self.rest[at + marker.len()..];

@@ -58,7 +58,7 @@ fn cri<'r>(raw: RawRecord<'r>, event: &mut Event<'r>) -> Option<Envelope<'r>> {
 
 fn json_object<'r>(raw: RawRecord<'r>, event: &mut Event<'r>) -> Option<Envelope<'r>> {
     let b = raw.text().as_bytes();
-    let has = |word: &[u8]| memchr::memmem::find(b, word).is_some();
+    let has = |word: &[u8]| crate::text::find(b, word).is_some();
     if b.starts_with(b"{\"log\":\"") && has(b"\"stream\":\"std") && has(b"\"time\":\"") {
         return docker(raw, event);
     }
@@ -154,7 +154,7 @@ fn journal_json<'r>(raw: RawRecord<'r>, event: &mut Event<'r>) -> Option<Envelop
 fn is_journal_export(text: &str) -> bool {
     text.starts_with("__CURSOR=")
         || ((text.starts_with("__REALTIME_TIMESTAMP=") || text.starts_with("_") || text.starts_with("MESSAGE="))
-            && memchr::memmem::find(text.as_bytes(), b"\n__REALTIME_TIMESTAMP=").is_some())
+            && crate::text::find(text.as_bytes(), b"\n__REALTIME_TIMESTAMP=").is_some())
 }
 
 /// `NAME=value` lines; a value with line ends is `NAME`, a line end, its length in eight bytes and the bytes.

@@ -345,7 +345,7 @@ fn provision(text: &str) -> Option<(&str, &str)> {
 /// `filter name 973 1 0 key=value,key=value`: the filter, a counter, and two numbers of the message's parts.
 fn clearpass(text: &str) -> Option<&str> {
     let b = text.as_bytes();
-    let at = memchr::memmem::find(&b[..b.len().min(120)], b" 1 0 ")?;
+    let at = crate::text::find(&b[..b.len().min(120)], b" 1 0 ")?;
     let head = &text[..at];
     let counter = head.rsplit(' ').next()?;
     let list = &text[at + 5..];

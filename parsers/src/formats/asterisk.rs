@@ -53,7 +53,7 @@ impl Parser for Asterisk {
             }
             None => line,
         };
-        if let Some(at) = memchr::memmem::find(message.as_bytes(), b"SecurityEvent=\"") {
+        if let Some(at) = crate::text::find(message.as_bytes(), b"SecurityEvent=\"") {
             security(event, &message[at..]);
             return Outcome::Parsed;
         }

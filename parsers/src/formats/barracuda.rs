@@ -138,7 +138,7 @@ impl Parser for Barracuda {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let text = raw.text();
         let b = text.as_bytes();
-        let has = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word).is_some();
+        let has = |range: usize, word: &[u8]| crate::text::find(&b[..b.len().min(range)], word).is_some();
         let is_json = b.first() == Some(&b'{')
             && (has(2048, b"\"fw_rule\"") && (has(2048, b"\"fw_info\"") || has(2048, b"\"traffic_type\""))
                 || has(4096, b"\"threat_severity\"") && has(4096, b"\"trans_proto\""));

@@ -90,7 +90,7 @@ fn idrac(text: &str) -> Option<[&str; 4]> {
 
 /// `#ILO4 - - - Browser login: …`, what is left of an RFC 5424 head without its version.
 fn ilo(text: &str) -> Option<&str> {
-    let at = memchr::memmem::find(&text.as_bytes()[..text.len().min(120)], b"#ILO")?;
+    let at = crate::text::find(&text.as_bytes()[..text.len().min(120)], b"#ILO")?;
     let (_, rest) = text[at..].split_once(' ')?;
     Some(rest.trim_start_matches(['-', ' ']))
 }

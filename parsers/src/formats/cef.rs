@@ -70,7 +70,7 @@ impl Parser for Cef {
 fn start(text: &str) -> Option<&str> {
     // A relay that took the word off leaves the blank behind it.
     let text = text.trim_start();
-    if let Some(at) = memchr::memmem::find(&text.as_bytes()[..text.len().min(256)], b"CEF:") {
+    if let Some(at) = crate::text::find(&text.as_bytes()[..text.len().min(256)], b"CEF:") {
         let rest = &text[at..];
         return version(rest).is_ok().then_some(rest);
     }

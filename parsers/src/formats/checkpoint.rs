@@ -32,7 +32,7 @@ impl Parser for CheckPoint {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let text = raw.text();
         let head = &text.as_bytes()[..text.len().min(600)];
-        let has = |word: &[u8]| memchr::memmem::find(head, word).is_some();
+        let has = |word: &[u8]| crate::text::find(head, word).is_some();
         let is = match form(text) {
             Some((Form::Colon, _)) => has(b"loguid:\"") || has(b"origin:\"") || has(b"product:\"") || has(b"action:\""),
             Some((Form::Equals, _)) => has(b"2620") || has(b"loguid="),

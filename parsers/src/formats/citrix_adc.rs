@@ -142,18 +142,18 @@ fn head(text: &str) -> Option<Head<'_>> {
     let b = text.as_bytes();
     let near = &b[..b.len().min(200)];
     // The application firewall's CEF, whatever carries it, is read as CEF.
-    if memchr::memmem::find(&b[..b.len().min(260)], b"CEF:").is_some() {
+    if crate::text::find(&b[..b.len().min(260)], b"CEF:").is_some() {
         return None;
     }
-    let engine = memchr::memmem::find(near, b"-PPE-");
+    let engine = crate::text::find(near, b"-PPE-");
     let (before, after) = match engine {
         Some(at) => {
-            let end = at + memchr::memmem::find(&b[at..b.len().min(at + 20)], b" : ")?;
+            let end = at + crate::text::find(&b[at..b.len().min(at + 20)], b" : ")?;
             (&text[..at], &text[end + 3..])
         }
         None if text.starts_with("default ") => ("", text),
         None => {
-            let at = memchr::memmem::find(near, b" : ")?;
+            let at = crate::text::find(near, b" : ")?;
             let before = text[..at].rsplit_once(' ').map_or("", |(before, _)| before);
             (before, &text[at + 3..])
         }
@@ -276,8 +276,8 @@ fn free_text<'r>(event: &mut Event<'r>, text: &'r str) {
 
 fn classify<'r>(event: &mut Event<'r>, head: &Head<'r>, notes: &Notes<'r, { note::COUNT }>, text: &str) {
     let code = head.code;
-    let has = |word: &str| memchr::memmem::find(code.as_bytes(), word.as_bytes()).is_some();
-    let says = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+    let has = |word: &str| crate::text::find(code.as_bytes(), word.as_bytes()).is_some();
+    let says = |word: &str| crate::text::find(text.as_bytes(), word.as_bytes()).is_some();
     let keep = |class: Class| Class { action: "", ..class };
     if has("LOGIN_FAILED") || has("LOGINFAIL") || (head.module == "AAA" && says("rejected")) {
         phrases::classify(event, &keep(LOGIN_FAILED));

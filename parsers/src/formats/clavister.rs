@@ -118,14 +118,14 @@ impl Parser for Clavister {
 fn start(text: &str) -> Option<usize> {
     let b = text.as_bytes();
     let near = &b[..b.len().min(120)];
-    let at = memchr::memmem::find(near, b"prio=").or_else(|| memchr::memmem::find(near, b"id="))?;
+    let at = crate::text::find(near, b"prio=").or_else(|| crate::text::find(near, b"id="))?;
     if at > 0 && b[at - 1] != b' ' {
         return None;
     }
     let near = &b[at..b.len().min(at + 80)];
-    let id = memchr::memmem::find(near, b"id=")?;
+    let id = crate::text::find(near, b"id=")?;
     let digits = near[id + 3..].iter().take_while(|b| b.is_ascii_digit()).count();
-    ((6..=8).contains(&digits) && near.get(id + 3 + digits) == Some(&b' ') && memchr::memmem::find(near, b" event=").is_some())
+    ((6..=8).contains(&digits) && near.get(id + 3 + digits) == Some(&b' ') && crate::text::find(near, b" event=").is_some())
         .then_some(at)
 }
 

@@ -58,8 +58,8 @@ pub static CYLANCE: Objects = Objects::of_text(
 
 fn start(payload: &str) -> Option<&str> {
     let head = &payload.as_bytes()[..payload.len().min(512)];
-    let is_cylance = memchr::memmem::find(head, b"CylancePROTECT").is_some();
-    let at = ["Event Type: ", "Event Name:"].iter().filter_map(|word| memchr::memmem::find(head, word.as_bytes())).min()?;
+    let is_cylance = crate::text::find(head, b"CylancePROTECT").is_some();
+    let at = ["Event Type: ", "Event Name:"].iter().filter_map(|word| crate::text::find(head, word.as_bytes())).min()?;
     (is_cylance || (payload.starts_with("Event Type: ") && payload.contains(", Event Name: "))).then(|| &payload[at..])
 }
 

@@ -20,7 +20,7 @@ impl Parser for DnsDebug {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let b = raw.text().as_bytes();
         let is = b.first().is_some_and(u8::is_ascii_digit)
-            && memchr::memmem::find(&b[..b.len().min(64)], b" PACKET ").is_some()
+            && crate::text::find(&b[..b.len().min(64)], b" PACKET ").is_some()
             && dates::read(raw.text(), false).is_some();
         Sniff::yes_if(is)
     }

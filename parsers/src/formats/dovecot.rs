@@ -157,16 +157,16 @@ fn login<'r>(event: &mut Event<'r>, rest: &'r str) {
 
 /// `user=<an>, method=PLAIN, rip=192.0.2.7, lip=203.0.113.25, TLS, session=<…>`.
 fn pairs<'r>(event: &mut Event<'r>, text: &'r str) {
-    let start = ["user=<", "rip=", "in="].iter().filter_map(|key| memchr::memmem::find(text.as_bytes(), key.as_bytes())).min();
+    let start = ["user=<", "rip=", "in="].iter().filter_map(|key| crate::text::find(text.as_bytes(), key.as_bytes())).min();
     let Some(start) = start else { return };
     let mut rest = &text[start..];
     while !rest.is_empty() {
         let end = match rest.split_once("=<") {
             // A name in brackets is the client's and may hold `, rip=`.
             Some((key, inside)) if !key.contains([',', ' ']) => {
-                key.len() + 2 + memchr::memmem::find(inside.as_bytes(), b">, ").map_or(inside.len(), |at| at + 1)
+                key.len() + 2 + crate::text::find(inside.as_bytes(), b">, ").map_or(inside.len(), |at| at + 1)
             }
-            _ => memchr::memmem::find(rest.as_bytes(), b", ").unwrap_or(rest.len()),
+            _ => crate::text::find(rest.as_bytes(), b", ").unwrap_or(rest.len()),
         };
         let part = &rest[..end.min(rest.len())];
         rest = rest.get(end + 2..).unwrap_or_default();

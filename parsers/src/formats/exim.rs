@@ -20,6 +20,10 @@ impl Parser for Exim {
         &["exim", "exim4"]
     }
 
+    fn starts(&self) -> &'static [u8] {
+        stamps::STARTS
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let Some((_, rest)) = stamps::leading(raw.text(), raw) else { return Sniff::No };
         let rest = unbracketed(rest.trim_start_matches(' '));

@@ -75,7 +75,7 @@ enum Shape {
 
 fn shape(text: &str) -> Shape {
     let b = text.as_bytes();
-    let has = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word).is_some();
+    let has = |range: usize, word: &[u8]| crate::text::find(&b[..b.len().min(range)], word).is_some();
     if b.first() == Some(&b'{') {
         let is = has(8192, b"\"telemetryEventCategory\"")
             || has(2048, b"\"errdefs_msgno\"")
@@ -124,7 +124,7 @@ fn number(text: &str) -> Option<(usize, &str, &str, &str)> {
 /// `Rule /Common/name <EVENT>: text` of an iRule.
 fn rule(text: &str) -> Option<(&str, &str, &str)> {
     let b = text.as_bytes();
-    let at = memchr::memmem::find(&b[..b.len().min(120)], b"Rule /")?;
+    let at = crate::text::find(&b[..b.len().min(120)], b"Rule /")?;
     if at > 0 && b[at - 1] != b' ' {
         return None;
     }

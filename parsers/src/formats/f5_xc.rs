@@ -68,10 +68,14 @@ impl Parser for F5Xc {
         "f5_xc"
     }
 
+    fn starts(&self) -> &'static [u8] {
+        crate::OBJECT
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let Some(object) = json::object(raw.text()) else { return Sniff::No };
         let b = object.as_bytes();
-        let has = |word: &[u8]| memchr::memmem::find(&b[..b.len().min(32_768)], word).is_some();
+        let has = |word: &[u8]| crate::text::find(&b[..b.len().min(32_768)], word).is_some();
         Sniff::yes_if(has(b"\"vh_name\"") && (has(b"\"tenant\"") || has(b"\"cluster_name\"")))
     }
 

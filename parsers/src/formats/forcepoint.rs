@@ -90,7 +90,7 @@ impl Parser for Forcepoint {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let text = raw.text();
         let b = text.as_bytes();
-        let has = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word).is_some();
+        let has = |range: usize, word: &[u8]| crate::text::find(&b[..b.len().min(range)], word).is_some();
         let is_audit = text.starts_with("Timestamp=\"") && has(120, b",NodeId=\"");
         let is_web = text.starts_with("vendor=")
             && (has(30, b"vendor=Websense") || has(30, b"vendor=Forcepoint"))

@@ -30,7 +30,7 @@ impl Parser for FortiGate {
         let b = raw.text().trim_start().as_bytes();
         // The header fields come first, in an order that changed with the releases.
         let head = &b[..b.len().min(600)];
-        let has = |word: &[u8]| memchr::memmem::find(head, word).is_some();
+        let has = |word: &[u8]| crate::text::find(head, word).is_some();
         let starts = matches!(b.first(), Some(b'd' | b'l' | b't' | b'e' | b'v' | b'i'));
         let is = starts
             && memchr::memchr(b'=', &b[..b.len().min(16)]).is_some()

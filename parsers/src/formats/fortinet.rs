@@ -93,7 +93,7 @@ pub fn is_other(text: &str) -> bool {
 
 fn product(text: &str) -> Option<Product> {
     let head = &text.as_bytes()[..text.len().min(700)];
-    let at = |word: &[u8]| memchr::memmem::find(head, word);
+    let at = |word: &[u8]| crate::text::find(head, word);
     let has = |word: &[u8]| at(word).is_some();
     if !has(b"type=") || !has(b"log_id=") || !text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) {
         return None;

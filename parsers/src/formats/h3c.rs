@@ -163,7 +163,7 @@ struct Head<'r> {
 /// `%%10MODULE/6/MNEMONIC(l): ` near the start; a slot or a stack's name may stand before it.
 fn head(text: &str) -> Option<Head<'_>> {
     let b = text.as_bytes();
-    let start = memchr::memmem::find(&b[..b.len().min(200)], b"%%10")? + 4;
+    let start = crate::text::find(&b[..b.len().min(200)], b"%%10")? + 4;
     let (module, rest) = text.get(start..)?.split_once('/')?;
     let (severity, rest) = rest.split_once('/')?;
     let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');

@@ -70,11 +70,11 @@ struct Head<'r> {
 fn head(text: &str) -> Option<Head<'_>> {
     let b = text.as_bytes();
     let near = &b[..b.len().min(200)];
-    let start = match memchr::memmem::find(near, b"%%01") {
+    let start = match crate::text::find(near, b"%%01") {
         Some(at) => at + 4,
         // A trap: the object id proves it.
         None => {
-            let colon = memchr::memmem::find(near, b":OID ").filter(|at| *at > 4)?;
+            let colon = crate::text::find(near, b":OID ").filter(|at| *at > 4)?;
             b[..colon].iter().rposition(|b| *b == b' ').map_or(0, |at| at + 1)
         }
     };
@@ -143,7 +143,7 @@ fn finish<'r>(event: &mut Event<'r>, head: &Head<'r>, line: &Line<'r>) {
 
 fn classify<'r>(event: &mut Event<'r>, head: &Head<'r>, line: &Line<'r>) {
     let brief = head.brief;
-    let has = |word: &str| memchr::memmem::find(brief.as_bytes(), word.as_bytes()).is_some();
+    let has = |word: &str| crate::text::find(brief.as_bytes(), word.as_bytes()).is_some();
     let action = line.get(note::ACTION);
     if has("LOGINFAIL")
         || has("LOGIN_FAIL")

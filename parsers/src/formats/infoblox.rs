@@ -108,7 +108,7 @@ struct Answer<'r> {
 
 /// `[stamp ]client 192.0.2.1#5000: UDP: query: x.example IN A response: NOERROR +AEDV x.example 300 IN A 203.0.113.9;`.
 fn response(text: &str) -> Option<Answer<'_>> {
-    let at = memchr::memmem::find(&text.as_bytes()[..text.len().min(60)], b"client ")?;
+    let at = crate::text::find(&text.as_bytes()[..text.len().min(60)], b"client ")?;
     let rest = &text[at + 7..];
     let (head, rest) = rest.split_once(": query: ")?;
     let (client, transport) = head.split_once(": ")?;

@@ -19,6 +19,10 @@ impl Parser for Json {
         "json"
     }
 
+    fn starts(&self) -> &'static [u8] {
+        crate::OBJECT
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         // Lines of Windows agents are JSON too, and surer of it.
         Sniff::maybe_if(object(raw.text()).or_else(|| behind_name(raw.text())).is_some())

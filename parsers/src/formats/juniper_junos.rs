@@ -165,7 +165,7 @@ fn filter(text: &str) -> Option<&str> {
     if let Some(rest) = text.strip_prefix("FW: ") {
         return Some(rest);
     }
-    memchr::memmem::find(&text.as_bytes()[..text.len().min(120)], b"PFE_FW_SYSLOG")?;
+    crate::text::find(&text.as_bytes()[..text.len().min(120)], b"PFE_FW_SYSLOG")?;
     text.split_once(" FW: ").map(|(_, rest)| rest)
 }
 

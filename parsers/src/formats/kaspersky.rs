@@ -82,7 +82,7 @@ pub static KASPERSKY: Objects = Objects::of_text(
 
 fn sniff(payload: &str) -> Sniff {
     let head = &payload.as_bytes()[..payload.len().min(2048)];
-    let has = |word: &str| memchr::memmem::find(head, word.as_bytes()).is_some();
+    let has = |word: &str| crate::text::find(head, word.as_bytes()).is_some();
     let is = (payload.starts_with("Event type: ") || payload.starts_with("Result description: "))
         && (has("Result description: ") || has("Result\\Description: ") || has("User: ") || has("Component: "));
     Sniff::yes_if(is)

@@ -21,6 +21,10 @@ impl Parser for Keycloak {
         &["keycloak"]
     }
 
+    fn starts(&self) -> &'static [u8] {
+        stamps::STARTS
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         Sniff::yes_if(
             stamps::leading(raw.text(), raw).is_some_and(|(_, rest)| head(rest).is_some_and(|head| is_own(head.logger))),

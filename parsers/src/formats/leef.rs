@@ -74,7 +74,7 @@ impl Parser for Leef {
 
 /// Finds `LEEF:1.0|` or `LEEF:2.0|` near the start.
 fn start(text: &str) -> Option<(u8, &str)> {
-    let at = memchr::memmem::find(&text.as_bytes()[..text.len().min(256)], b"LEEF:")?;
+    let at = crate::text::find(&text.as_bytes()[..text.len().min(256)], b"LEEF:")?;
     let rest = text[at + "LEEF:".len()..].trim_start_matches(' ');
     let (version, rest) = rest.split_once('|')?;
     match version.as_bytes() {

@@ -252,12 +252,12 @@ struct Packet {
 /// `[prefix ]chain: in:ether1 out:bridge, … proto TCP (SYN), a:1->b:2, len 60`.
 fn packet(text: &str) -> Option<Packet> {
     let b = text.as_bytes();
-    let inside = memchr::memmem::find(&b[..b.len().min(300)], b"in:")?;
+    let inside = crate::text::find(&b[..b.len().min(300)], b"in:")?;
     if inside > 0 && b[inside - 1] != b' ' {
         return None;
     }
-    memchr::memmem::find(&b[inside..], b" out:")?;
-    let protocol = inside + memchr::memmem::find(&b[inside..], b"proto ")?;
+    crate::text::find(&b[inside..], b" out:")?;
+    let protocol = inside + crate::text::find(&b[inside..], b"proto ")?;
     Some(Packet { inside, protocol })
 }
 

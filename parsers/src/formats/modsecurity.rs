@@ -81,7 +81,7 @@ impl Parser for ModSecurity {
 
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let b = raw.text().as_bytes();
-        let has = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word).is_some();
+        let has = |range: usize, word: &[u8]| crate::text::find(&b[..b.len().min(range)], word).is_some();
         let is_json = b.starts_with(b"{\"transaction\":{") && (has(600, b"client_ip") || has(600, b"remote_address"));
         let is_message = b.starts_with(b"ModSecurity: ") && has(65536, b"[id \"");
         Sniff::yes_if(is_json || is_serial(raw.text()) || is_message)
@@ -186,8 +186,7 @@ fn denied(event: &mut Event<'_>) {
 /// Reads `ModSecurity: Warning. … [id "930100"] [msg "…"] [severity "CRITICAL"] [uri "/"] [unique_id "…"]` inside another log's
 /// message; returns false when it is none.
 pub fn detail<'r>(event: &mut Event<'r>, text: &'r str) -> bool {
-    let Some(first) =
-        memchr::memmem::find(text.as_bytes(), b" [id \"").or_else(|| memchr::memmem::find(text.as_bytes(), b" [file \""))
+    let Some(first) = crate::text::find(text.as_bytes(), b" [id \"").or_else(|| crate::text::find(text.as_bytes(), b" [file \""))
     else {
         return false;
     };
@@ -203,7 +202,7 @@ pub fn detail<'r>(event: &mut Event<'r>, text: &'r str) -> bool {
     }
     let mut rest = text;
     for _ in 0..64 {
-        let Some(at) = memchr::memmem::find(rest.as_bytes(), b" [") else { break };
+        let Some(at) = crate::text::find(rest.as_bytes(), b" [") else { break };
         let inside = &rest[at + 2..];
         rest = inside;
         let (key, value) = text::word(inside);

@@ -38,7 +38,7 @@ impl Parser for Netfilter {
 
 /// Where the packet's description starts: `IN=`, or what a cut line has left of it.
 fn start(line: &str) -> Option<usize> {
-    let find = |needle: &str| memchr::memmem::find(line.as_bytes(), needle.as_bytes());
+    let find = |needle: &str| crate::text::find(line.as_bytes(), needle.as_bytes());
     let at = find("IN=").filter(|at| *at == 0 || !line.as_bytes()[at - 1].is_ascii_alphanumeric());
     match at {
         Some(at) if find(" OUT=").is_some() && (find(" SRC=").is_some() || find(" PROTO=").is_some()) => Some(at),

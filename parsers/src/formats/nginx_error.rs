@@ -84,7 +84,7 @@ fn head(input: &str) -> IResult<&str, Head<'_>> {
 /// Splits off the `, key: value` tail. The text of a request comes from the attacker and may hold `, host: "x"` itself; nginx
 /// writes quotes inside it as `\x22`, so values in quotes are read to their quote and cannot be broken out of.
 fn tail<'r>(event: &mut Event<'r>, text: &'r str) {
-    let Some(start) = memchr::memmem::find(text.as_bytes(), b", client: ").or_else(|| first_key(text)) else {
+    let Some(start) = crate::text::find(text.as_bytes(), b", client: ").or_else(|| first_key(text)) else {
         event.set_present(field::MESSAGE, text);
         return;
     };
@@ -94,7 +94,7 @@ fn tail<'r>(event: &mut Event<'r>, text: &'r str) {
         let Some((key, after)) = pair.split_once(": ") else { break };
         let (value, after) = match web::quoted(after) {
             Some((value, after)) => (value, after),
-            None => after.split_at(memchr::memmem::find(after.as_bytes(), b", ").unwrap_or(after.len())),
+            None => after.split_at(crate::text::find(after.as_bytes(), b", ").unwrap_or(after.len())),
         };
         set(event, key, value);
         rest = after;

@@ -27,7 +27,7 @@ impl Parser for OracleAudit {
 
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let head = &raw.text().as_bytes()[..raw.text().len().min(80)];
-        Sniff::yes_if(memchr::memmem::find(head, b"LENGTH : '").is_some() || memchr::memmem::find(head, b"LENGTH: \"").is_some())
+        Sniff::yes_if(crate::text::find(head, b"LENGTH : '").is_some() || crate::text::find(head, b"LENGTH: \"").is_some())
     }
 
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {
@@ -38,7 +38,7 @@ impl Parser for OracleAudit {
                 (Some(time::Stamp { offset, ..stamp }), rest)
             }
             // Syslog writes `Oracle Audit[812]: `, a tag with a blank.
-            None => (None, memchr::memmem::find(record.as_bytes(), b"LENGTH").map_or(record, |at| &record[at..])),
+            None => (None, crate::text::find(record.as_bytes(), b"LENGTH").map_or(record, |at| &record[at..])),
         };
         let mut count = 0;
         let mut user = "";

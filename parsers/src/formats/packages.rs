@@ -18,6 +18,10 @@ impl Parser for Packages {
         &["yum", "dnf", "dpkg", "rpm", "yum-cron"]
     }
 
+    fn starts(&self) -> &'static [u8] {
+        stamps::STARTS
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let Some((_, rest)) = stamps::leading(raw.text(), raw) else { return Sniff::No };
         Sniff::yes_if(dpkg(rest.trim_start()).is_some())

@@ -310,7 +310,7 @@ fn pairs<'r>(event: &mut Event<'r>, text: &'r str) {
         } else if key == "status" {
             (after, "")
         } else {
-            after.split_at(memchr::memmem::find(after.as_bytes(), b", ").unwrap_or(after.len()))
+            after.split_at(crate::text::find(after.as_bytes(), b", ").unwrap_or(after.len()))
         };
         pair(event, key, value);
         rest = next;

@@ -28,6 +28,10 @@ impl Parser for PostgreSql {
         &["postgres", "postgresql", "postmaster"]
     }
 
+    fn starts(&self) -> &'static [u8] {
+        stamps::STARTS
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let Some((_, rest)) = stamps::leading(raw.text(), raw) else { return Sniff::No };
         let is = match rest.strip_prefix(',') {

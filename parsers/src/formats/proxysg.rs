@@ -134,7 +134,7 @@ impl Parser for ProxySg {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let text = raw.text();
         let b = text.as_bytes();
-        let has = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word).is_some();
+        let has = |range: usize, word: &[u8]| crate::text::find(&b[..b.len().min(range)], word).is_some();
         let is_pairs = has(300, b"c-ip=") && has(2048, b" cs-method=");
         let is_json = json::object(text).is_some()
             && has(16_384, b"\"c-ip\"")
@@ -155,7 +155,7 @@ impl Parser for ProxySg {
                     vendor::word(raw, event, PREFIX, name, value, &KEYS, &mut notes);
                 }
             }
-        } else if let Some(at) = memchr::memmem::find(text.as_bytes(), b"c-ip=") {
+        } else if let Some(at) = crate::text::find(text.as_bytes(), b"c-ip=") {
             lead(raw, event, &text[..at]);
             vendor::pairs(raw, event, &text[at..], Separator::Blank, PREFIX, &KEYS, &mut notes);
         } else {

@@ -105,7 +105,7 @@ static MESSAGES: LazyLock<Table> = LazyLock::new(|| {
 
 /// `[2026/11/23 10:00:00.123456,  3] ../source3/auth/auth.c:123(…)` is taken off as a stamp; `Auth: ` leads to the table.
 fn strip<'r>(event: &mut Event<'r>, message: &'r str) -> &'r str {
-    match memchr::memmem::find(message.as_bytes(), b"Auth: [") {
+    match crate::text::find(message.as_bytes(), b"Auth: [") {
         Some(at) => {
             event.set(field::NETWORK_APPLICATION, "smb");
             &message[at + "Auth: ".len()..]

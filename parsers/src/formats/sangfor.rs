@@ -114,7 +114,7 @@ impl Parser for Sangfor {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let text = raw.text();
         let head: &str = text.get(..80).unwrap_or(text.get(..text.len().min(60)).unwrap_or_default());
-        let has = |word: &str| memchr::memmem::find(head.as_bytes(), word.as_bytes()).is_some();
+        let has = |word: &str| crate::text::find(head.as_bytes(), word.as_bytes()).is_some();
         Sniff::yes_if(has("fwlog: ") || has("Log type:") && has(",") || has("日志类型:") || has("日志类型："))
     }
 

@@ -397,7 +397,7 @@ fn service(text: &str) -> Option<usize> {
     let object = json::object(text)?;
     SERVICES
         .iter()
-        .position(|service| service.marks.iter().all(|mark| memchr::memmem::find(object.as_bytes(), mark.as_bytes()).is_some()))
+        .position(|service| service.marks.iter().all(|mark| crate::text::find(object.as_bytes(), mark.as_bytes()).is_some()))
 }
 
 impl Parser for ServicesJson {
@@ -406,6 +406,10 @@ impl Parser for ServicesJson {
     }
 
     /// Perhaps: the marks may stand in any JSON. Tried before the generic reader.
+    fn starts(&self) -> &'static [u8] {
+        crate::OBJECT
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         Sniff::maybe_if(service(raw.text()).is_some())
     }

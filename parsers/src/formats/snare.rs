@@ -81,7 +81,7 @@ impl Parser for Snare {
 /// The separator and what follows the mark. Relays put their own words before it.
 fn start(text: &str) -> Option<(&'static str, &str)> {
     let head = &text.as_bytes()[..text.len().min(160)];
-    let at = memchr::memmem::find(head, MARK.as_bytes())?;
+    let at = crate::text::find(head, MARK.as_bytes())?;
     let rest = &text[at + MARK.len()..];
     ["\t", "#011"].iter().find_map(|separator| Some((*separator, rest.strip_prefix(separator)?)))
 }

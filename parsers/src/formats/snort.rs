@@ -58,7 +58,7 @@ impl Parser for Snort {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let text = raw.text();
         let b = text.as_bytes();
-        let has = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word).is_some();
+        let has = |range: usize, word: &[u8]| crate::text::find(&b[..b.len().min(range)], word).is_some();
         let is_json = b.first() == Some(&b'{') && has(8192, b"\"src_ap\"") && has(8192, b"\"sid\"");
         let is_text = has(80, b"[**] [") && signature(text).is_some();
         Sniff::yes_if(is_json || is_text || is_csv(text))

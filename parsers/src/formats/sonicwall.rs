@@ -219,12 +219,12 @@ type Line<'r> = Notes<'r, { note::COUNT }>;
 
 fn start(text: &str) -> Option<usize> {
     let b = text.as_bytes();
-    let at = memchr::memmem::find(&b[..b.len().min(200)], b"id=")?;
+    let at = crate::text::find(&b[..b.len().min(200)], b"id=")?;
     if at > 0 && b[at - 1] != b' ' {
         return None;
     }
     let near = &b[at..b.len().min(at + 400)];
-    let has = |word: &[u8]| memchr::memmem::find(near, word).is_some();
+    let has = |word: &[u8]| crate::text::find(near, word).is_some();
     (has(b" sn=") && has(b" fw=") && has(b" m=") && has(b" time=\"")).then_some(at)
 }
 

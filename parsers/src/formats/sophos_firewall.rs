@@ -59,8 +59,8 @@ impl Parser for SophosFirewall {
 /// Where the fields begin: releases put the device, the stamp or the date first, and relays a head before it.
 fn start(text: &str) -> Option<usize> {
     let b = text.as_bytes();
-    let at = memchr::memmem::find(&b[..b.len().min(600)], b" log_id=")?;
-    let has = |word: &[u8]| memchr::memmem::find(&b[..b.len().min(900)], word).is_some();
+    let at = crate::text::find(&b[..b.len().min(600)], b" log_id=")?;
+    let has = |word: &[u8]| crate::text::find(&b[..b.len().min(900)], word).is_some();
     if !has(b"log_component=") || !(has(b"log_type=") || has(b"log_subtype=")) {
         return None;
     }

@@ -99,7 +99,7 @@ impl Parser for SophosUtm {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let b = raw.text().as_bytes();
         let head = &b[..b.len().min(240)];
-        let has = |word: &[u8]| memchr::memmem::find(head, word).is_some();
+        let has = |word: &[u8]| crate::text::find(head, word).is_some();
         Sniff::yes_if(
             has(b"id=\"") && (has(b" sys=\"Sec") || has(b" sys=\"Sys") || (stamp(raw.text()).is_some() && has(b"]: id=\""))),
         )

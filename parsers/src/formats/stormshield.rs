@@ -113,9 +113,9 @@ type Line<'r> = Notes<'r, { note::COUNT }>;
 fn start(text: &str) -> Option<usize> {
     let b = text.as_bytes();
     let near = &b[..b.len().min(200)];
-    let at = memchr::memmem::find(near, b"time=")?;
+    let at = crate::text::find(near, b"time=")?;
     let near = &b[at..b.len().min(at + 200)];
-    let has = |word: &[u8]| memchr::memmem::find(near, word).is_some();
+    let has = |word: &[u8]| crate::text::find(near, word).is_some();
     if !has(b" fw=") || !has(b" tz=") || !has(b" startime=") || (at > 0 && b[at - 1] != b' ') {
         return None;
     }

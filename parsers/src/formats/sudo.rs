@@ -23,7 +23,7 @@ impl Parser for Sudo {
 
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let text = raw.text();
-        let has = |word: &[u8]| memchr::memmem::find(text.as_bytes(), word).is_some();
+        let has = |word: &[u8]| crate::text::find(text.as_bytes(), word).is_some();
         Sniff::yes_if(has(b" ; COMMAND=") && has(b" : ") && (has(b"TTY=") || has(b"PWD=")))
     }
 

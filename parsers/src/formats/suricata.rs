@@ -30,10 +30,14 @@ impl Parser for Suricata {
         &["suricata"]
     }
 
+    fn starts(&self) -> &'static [u8] {
+        crate::OBJECT
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let Some(object) = json::object(raw.text()) else { return Sniff::No };
         let b = object.as_bytes();
-        let has = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word).is_some();
+        let has = |range: usize, word: &[u8]| crate::text::find(&b[..b.len().min(range)], word).is_some();
         Sniff::yes_if(
             has(2048, b"\"event_type\"")
                 && (has(2048, b"\"flow_id\"")

@@ -104,7 +104,7 @@ pub static SYMANTEC: Objects = Objects::of_text(
 
 fn sniff(payload: &str) -> Sniff {
     let head = &payload.as_bytes()[..payload.len().min(4096)];
-    let has = |word: &str| memchr::memmem::find(head, word.as_bytes()).is_some();
+    let has = |word: &str| crate::text::find(head, word.as_bytes()).is_some();
     let is = payload.starts_with("SymantecServer: ")
         || (payload.starts_with("Site: ") && (has(",Server Name: ") || has(",Server: ")))
         || (payload.starts_with("Scan ID: ") && has(",Begin: "))

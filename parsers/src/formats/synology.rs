@@ -90,7 +90,7 @@ fn sentence(text: &str) -> &str {
     let marks = ["User [", "Host [", "IP address [", "Event: "];
     marks
         .iter()
-        .filter_map(|mark| memchr::memmem::find(near, mark.as_bytes()))
+        .filter_map(|mark| crate::text::find(near, mark.as_bytes()))
         .min()
         .filter(|at| *at <= 64)
         .map_or(text, |at| &text[at..])

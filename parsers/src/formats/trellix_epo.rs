@@ -91,8 +91,8 @@ fn sniff(payload: &str) -> Sniff {
 fn start(payload: &str) -> Option<&str> {
     let head = &payload.as_bytes()[..payload.len().min(512)];
     // Security for Microsoft Exchange and others have a root of their own around the same parts.
-    let other = memchr::memmem::find(head, b"Root><MachineInfo>").and_then(|at| payload[..at].rfind('<'));
-    let at = memchr::memmem::find(head, b"<EPO")
+    let other = crate::text::find(head, b"Root><MachineInfo>").and_then(|at| payload[..at].rfind('<'));
+    let at = crate::text::find(head, b"<EPO")
         .filter(|at| payload.get(at + 4..at + 9).is_some_and(|name| name.eq_ignore_ascii_case("event")));
     Some(&payload[at.or(other)?..])
 }

@@ -179,7 +179,7 @@ impl Parser for Vmware {
 
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let b = raw.text().as_bytes();
-        let near = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word);
+        let near = |range: usize, word: &[u8]| crate::text::find(&b[..b.len().min(range)], word);
         if is_kernel(raw.text())
             || near(120, b" match ").is_some() && (near(120, b" INET match ").is_some() || near(120, b" INET6 match ").is_some())
         {
@@ -187,11 +187,10 @@ impl Parser for Vmware {
         }
         // Everything else has a bracket near its start.
         let Some(bracket) = memchr::memchr(b'[', &b[..b.len().min(240)]) else { return Sniff::No };
-        let after =
-            |range: usize, word: &[u8]| memchr::memmem::find(&b[bracket..b.len().min(range.max(bracket))], word).is_some();
+        let after = |range: usize, word: &[u8]| crate::text::find(&b[bracket..b.len().min(range.max(bracket))], word).is_some();
         let is_event = || {
             near(200, b"Event [").is_some_and(|at| {
-                memchr::memmem::find(&b[at..b.len().min(at + 160)], b"] [vim.event.").is_some()
+                crate::text::find(&b[at..b.len().min(at + 160)], b"] [vim.event.").is_some()
                     || event_parts(&raw.text()[at..]).is_some()
             })
         };
@@ -215,7 +214,7 @@ impl Parser for Vmware {
         event.set(field::MESSAGE, rest);
         let product = product(event, raw.text());
         vendor::device(event, "VMware", product, "hypervisor");
-        if let Some(at) = memchr::memmem::find(rest.as_bytes(), b"Event [").filter(|at| *at < 60)
+        if let Some(at) = crate::text::find(rest.as_bytes(), b"Event [").filter(|at| *at < 60)
             && let Some(parts) = event_parts(&rest[at..])
         {
             vcenter_event(raw, event, &parts);
@@ -241,7 +240,7 @@ fn is_kernel(text: &str) -> bool {
 
 fn product(event: &Event<'_>, text: &str) -> &'static str {
     let program = event.text(field::PROCESS_NAME).unwrap_or_default();
-    let has = |word: &str| memchr::memmem::find(&text.as_bytes()[..text.len().min(300)], word.as_bytes()).is_some();
+    let has = |word: &str| crate::text::find(&text.as_bytes()[..text.len().min(300)], word.as_bytes()).is_some();
     if program.eq_ignore_ascii_case("nsx") || program == "dfwpktlogs" || program == "FIREWALL-PKTLOG" || has("nsx@6876") {
         "NSX"
     } else if program.starts_with("vpxd")

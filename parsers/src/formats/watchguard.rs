@@ -152,7 +152,7 @@ impl Parser for WatchGuard {
 /// Finds `msg_id="1AFF-0024"`.
 fn message_id(text: &str) -> Option<usize> {
     let b = text.as_bytes();
-    let at = memchr::memmem::find(&b[..b.len().min(240)], b"msg_id=\"")?;
+    let at = crate::text::find(&b[..b.len().min(240)], b"msg_id=\"")?;
     let id = b.get(at + 8..at + 18)?;
     let is_hex = |b: &u8| b.is_ascii_hexdigit();
     (id[..4].iter().all(is_hex) && id[4] == b'-' && id[5..9].iter().all(is_hex) && id[9] == b'"').then_some(at)

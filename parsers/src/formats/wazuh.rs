@@ -101,7 +101,7 @@ impl Parser for Wazuh {
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let text = raw.text();
         let b = text.as_bytes();
-        let has = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word).is_some();
+        let has = |range: usize, word: &[u8]| crate::text::find(&b[..b.len().min(range)], word).is_some();
         let is_json = b.first() == Some(&b'{')
             && (has(4096, b"\"rule\":{") && has(8192, b"\"manager\":{") && has(8192, b"\"agent\":{")
                 || has(200, b"\"crit\":") && has(400, b"\"component\":"));
@@ -153,7 +153,7 @@ fn classify<'r>(event: &mut Event<'r>, notes: &Notes<'r, { note::COUNT }>) {
         Some(Value::Str(groups)) => groups,
         _ => notes.get(note::GROUPS),
     };
-    let has = |word: &str| memchr::memmem::find(groups.as_bytes(), word.as_bytes()).is_some();
+    let has = |word: &str| crate::text::find(groups.as_bytes(), word.as_bytes()).is_some();
     let (category, kind): (&'static str, &'static str) = if has("authentication") || has("login") {
         ("authentication", "info")
     } else if has("syscheck") {

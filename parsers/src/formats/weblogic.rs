@@ -19,6 +19,10 @@ impl Parser for WebLogic {
         "weblogic"
     }
 
+    fn starts(&self) -> &'static [u8] {
+        b"#"
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         Sniff::yes_if(raw.text().starts_with("####<"))
     }
@@ -33,7 +37,7 @@ impl Parser for WebLogic {
         let mut rest = rest;
         while let Some(inside) = rest.trim_start().strip_prefix('<').filter(|_| count < FIELDS_MAX) {
             // The text comes last and may hold anything; the others end at `> <`.
-            let end = memchr::memmem::find(inside.as_bytes(), b"> <");
+            let end = crate::text::find(inside.as_bytes(), b"> <");
             let (value, after) = match end {
                 Some(at) => (&inside[..at], &inside[at + 2..]),
                 None => (inside.trim_end().trim_end_matches('>'), ""),

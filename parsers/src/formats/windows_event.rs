@@ -26,6 +26,10 @@ impl Parser for WindowsEvent {
         "windows_event"
     }
 
+    fn starts(&self) -> &'static [u8] {
+        b"{@ \t<"
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         let is = match object(raw.text()) {
             Some(object) => is_rendered(object) || is_flat(object) || is_azure(object),
@@ -89,7 +93,7 @@ fn finish<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, header: &Header<'r>, da
 }
 
 fn is_azure(object: &str) -> bool {
-    let has = |word: &[u8]| memchr::memmem::find(object.as_bytes(), word).is_some();
+    let has = |word: &[u8]| crate::text::find(object.as_bytes(), word).is_some();
     has(b"WindowsEventLogsTable") && has(b"\"properties\"")
 }
 
@@ -136,11 +140,11 @@ fn azure<'r>(event: &mut Event<'r>, header: &mut Header<'r>, data: &mut Data<'r>
 fn is_rendered(object: &str) -> bool {
     let inside = object[1..].trim_start();
     inside.strip_prefix("\"Event\"").is_some_and(|rest| rest.trim_start().starts_with(':'))
-        && memchr::memmem::find(object.as_bytes(), b"\"System\"").is_some()
+        && crate::text::find(object.as_bytes(), b"\"System\"").is_some()
 }
 
 fn is_flat(object: &str) -> bool {
-    let has = |word: &[u8]| memchr::memmem::find(object.as_bytes(), word).is_some();
+    let has = |word: &[u8]| crate::text::find(object.as_bytes(), word).is_some();
     has(b"\"EventID\"") && (has(b"\"Channel\"") || has(b"\"SourceName\"")) && !has(b"\"winlog\":")
 }
 

@@ -19,8 +19,12 @@ impl Parser for Winlogbeat {
         "winlogbeat"
     }
 
+    fn starts(&self) -> &'static [u8] {
+        crate::OBJECT
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
-        let has = |word: &[u8]| memchr::memmem::find(raw.text().as_bytes(), word).is_some();
+        let has = |word: &[u8]| crate::text::find(raw.text().as_bytes(), word).is_some();
         Sniff::yes_if(
             object(raw.text()).is_some() && (has(b"\"winlog\":") || has(b"\"winlog.channel\"") || has(b"\"winlog.event_id\"")),
         )

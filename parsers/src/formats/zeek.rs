@@ -80,7 +80,7 @@ type Line<'r> = Notes<'r, { note::COUNT }>;
 
 fn is_json(object: &str) -> bool {
     let b = object.as_bytes();
-    let has = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word).is_some();
+    let has = |range: usize, word: &[u8]| crate::text::find(&b[..b.len().min(range)], word).is_some();
     if has(600, b"\"_raw\":\"{\\\"ts\\\":") {
         return true;
     }
@@ -100,7 +100,7 @@ fn is_json(object: &str) -> bool {
 
 /// A search head's export keeps the record as text in `result._raw`.
 fn unwrapped<'r>(event: &mut Event<'r>, object: &'r str) -> &'r str {
-    if memchr::memmem::find(&object.as_bytes()[..object.len().min(600)], b"\"_raw\":\"{\\\"ts\\\":").is_none() {
+    if crate::text::find(&object.as_bytes()[..object.len().min(600)], b"\"_raw\":\"{\\\"ts\\\":").is_none() {
         return object;
     }
     let (mut inner, mut host) = ("", "");

@@ -20,6 +20,10 @@ impl Parser for Zimbra {
         &["zimbra", "mailboxd", "zmmailboxd", "zimbramon"]
     }
 
+    fn starts(&self) -> &'static [u8] {
+        stamps::STARTS
+    }
+
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
         Sniff::yes_if(stamps::leading(raw.text(), raw).is_some_and(|(_, rest)| head(rest).is_some()))
     }

@@ -83,7 +83,7 @@ enum Shape {
 
 fn shape(text: &str) -> Shape {
     let b = text.as_bytes();
-    let has = |range: usize, word: &[u8]| memchr::memmem::find(&b[..b.len().min(range)], word).is_some();
+    let has = |range: usize, word: &[u8]| crate::text::find(&b[..b.len().min(range)], word).is_some();
     if b.first() == Some(&b'{') {
         return if has(200, b"zscalernss") || (has(8192, b"\"vendor\":\"Zscaler\"") && has(8192, b"\"product\":\"NSS\"")) {
             Shape::Nss

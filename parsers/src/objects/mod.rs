@@ -17,10 +17,11 @@ use std::sync::OnceLock;
 use event::{Event, Field, Kind, Outcome, RawRecord, Value, field};
 
 use crate::{
-    Parser, Sniff, ecs,
+    Look, OBJECT, Parser, Sniff, ecs,
     formats::json::object,
     json::{self, Leaf},
     keys::KeyTable,
+    look::{self, Marks},
     text, time, web,
 };
 
@@ -29,9 +30,6 @@ pub const ELEMENTS_MAX: usize = 64;
 
 /// Paths that one product's rows may name.
 const SLOTS_MAX: usize = 256;
-
-/// Bytes of a record in which the marks of a product are looked for.
-const HEAD: usize = 16 * 1024;
 
 /// What becomes of the value at a path. Names are dotted ECS names, in the catalogue or not.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +117,31 @@ pub struct Objects {
     other: Option<Other>,
     programs: &'static [&'static str],
     table: OnceLock<Table>,
+    sure: OnceLock<Sure>,
+}
+
+/// The marks of a product by number.
+struct Sure {
+    /// Sets of which all must be there: numbered marks, and words that have no number.
+    any: Vec<(Marks, Vec<&'static str>)>,
+    not: (Marks, Vec<&'static str>),
+}
+
+impl Sure {
+    fn new(product: &Product) -> Self {
+        let set = |words: &[&'static str]| {
+            let mut marks = Marks::default();
+            let mut others = Vec::new();
+            for word in words {
+                match look::number(word) {
+                    Some(number) => marks.insert(number),
+                    None => others.push(*word),
+                }
+            }
+            (marks, others)
+        };
+        Self { any: product.marks.iter().map(|words| set(words)).collect(), not: set(product.not) }
+    }
 }
 
 /// What a reader notes names and values with.
@@ -142,12 +165,12 @@ impl<'r> Noting<'_, 'r, '_> {
 
 impl Objects {
     pub const fn new(product: Product) -> Self {
-        Self { product, other: None, programs: &[], table: OnceLock::new() }
+        Self { product, other: None, programs: &[], table: OnceLock::new(), sure: OnceLock::new() }
     }
 
     /// A product whose payload is no JSON.
     pub const fn of_text(product: Product, programs: &'static [&'static str], sniff: fn(&str) -> Sniff, read: Read) -> Self {
-        Self { product, other: Some((sniff, read)), programs, table: OnceLock::new() }
+        Self { product, other: Some((sniff, read)), programs, table: OnceLock::new(), sure: OnceLock::new() }
     }
 
     fn table(&self) -> &Table {
@@ -169,9 +192,28 @@ impl Parser for Objects {
             return sniff(raw.text());
         }
         let Some(object) = object(raw.text()) else { return Sniff::No };
-        let head = &object.as_bytes()[..object.len().min(HEAD)];
-        let has = |word: &&str| memchr::memmem::find(head, word.as_bytes()).is_some();
+        let head = look::head(object);
+        let has = |word: &&str| crate::text::find(head, word.as_bytes()).is_some();
         Sniff::yes_if(self.product.marks.iter().any(|set| set.iter().all(has)) && !self.product.not.iter().any(has))
+    }
+
+    fn starts(&self) -> &'static [u8] {
+        if self.other.is_some() { &[] } else { OBJECT }
+    }
+
+    fn sniff_shared(&self, look: &Look<'_>) -> Sniff {
+        if let Some((sniff, _)) = self.other {
+            return sniff(look.raw().text());
+        }
+        let Some(head) = look.head() else { return Sniff::No };
+        let (found, sure) = (look.marks(), self.sure.get_or_init(|| Sure::new(&self.product)));
+        let has = |word: &&str| text::find(head, word.as_bytes()).is_some();
+        let is = sure.any.iter().any(|(marks, words)| found.has_all(marks) && words.iter().all(has));
+        Sniff::yes_if(is && !found.has_any(&sure.not.0) && !sure.not.1.iter().any(has))
+    }
+
+    fn marks(&self) -> Vec<&'static str> {
+        self.product.marks.iter().copied().flatten().chain(self.product.not).copied().collect()
     }
 
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {

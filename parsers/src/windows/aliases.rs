@@ -301,7 +301,7 @@ fn adfs<'r>(event: &mut Event<'r>, id: u32, data: &Data<'r>) {
     for value in unnamed.iter().copied().chain(message) {
         if let Some(xml) = value.find("<AuditBase").map(|at| &value[at..]) {
             let inside = |tag: &str| {
-                let open = memchr::memmem::find(xml.as_bytes(), tag.as_bytes())? + tag.len();
+                let open = crate::text::find(xml.as_bytes(), tag.as_bytes())? + tag.len();
                 let rest = xml[open..].strip_prefix('>')?;
                 Some(rest.split('<').next().unwrap_or(rest)).filter(|text| !ecs::is_nothing(text) && *text != "N/A")
             };

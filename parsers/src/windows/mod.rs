@@ -130,7 +130,7 @@ fn set_unnamed<'r>(event: &mut Event<'r>, data: &mut Data<'r>, leaf: Leaf<'r>) {
 /// One value of the unnamed data; the classic PowerShell log holds lines of `name=value` in it.
 fn set_unnamed_one<'r>(event: &mut Event<'r>, data: &mut Data<'r>, text: &'r str) {
     event.set(field::WINLOG_EVENT_DATA_DATA, text);
-    if data.get(Slot::Data).is_none() || memchr::memmem::find(text.as_bytes(), b"HostApplication=").is_some() {
+    if data.get(Slot::Data).is_none() || crate::text::find(text.as_bytes(), b"HostApplication=").is_some() {
         data.note("Data", text);
     }
     data.note_unnamed(text);

@@ -26,7 +26,7 @@ enum Section {
 /// Finds `<Event …>` near the start: a declaration may stand before it.
 pub fn start(text: &str) -> Option<&str> {
     let head = &text.as_bytes()[..text.len().min(256)];
-    let at = memchr::memmem::find(head, b"<Event")?;
+    let at = crate::text::find(head, b"<Event")?;
     let after = text.as_bytes().get(at + 6)?;
     let before = text[..at].trim_start();
     let is_first = before.is_empty() || before.starts_with("<?xml") || before.starts_with("<Events");

@@ -113,8 +113,8 @@ fn sfims(text: &str) -> Option<&str> {
         || text.starts_with("AccessControlRuleAction: ")
         || text.starts_with("EventPriority: ")
         || text.starts_with("DeviceUUID: "))
-        && memchr::memmem::find(text.as_bytes(), b"SrcIP: ").is_some()
-        && memchr::memmem::find(text.as_bytes(), b"DstIP: ").is_some();
+        && crate::text::find(text.as_bytes(), b"SrcIP: ").is_some()
+        && crate::text::find(text.as_bytes(), b"DstIP: ").is_some();
     is.then_some(text)
 }
 

@@ -76,7 +76,7 @@ fn is_row(text: &str) -> bool {
 }
 
 fn is_json(text: &str) -> bool {
-    let has = |word: &[u8]| memchr::memmem::find(text.as_bytes(), word).is_some();
+    let has = |word: &[u8]| crate::text::find(text.as_bytes(), word).is_some();
     text.starts_with('{') && has(b"\"LogType\"") && (has(b"\"DeviceSN\"") || has(b"\"LogSourceID\"") || has(b"\"DNSResolverIP\""))
 }
 

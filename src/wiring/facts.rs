@@ -114,6 +114,12 @@ fn ingest_metrics(of: &ingest::Metrics, metrics: &mut Vec<Metric>) {
         push("component_received_event_bytes_total", "Bytes received.", count(&counters.received_bytes));
         push("component_sent_events_total", "Records stored in the log.", count(&counters.stored));
         push("component_errors_total", "Failures of the source.", count(&counters.errors));
+        push("component_duplicates_total", "Requests or records that had come before.", count(&counters.duplicates));
+        push("component_pressure_total", "Times a sender was told or made to wait.", count(&counters.pressure));
+        push("component_timed_out_connections_total", "Connections or requests cut for being slow.", count(&counters.timeouts));
+        push("component_refused_connections_total", "Connections over a cap.", count(&counters.connections_refused));
+        push("component_failed_handshakes_total", "TLS handshakes that failed.", count(&counters.handshakes_failed));
+        push("component_unauthorised_requests_total", "Requests without a good token.", count(&counters.unauthorised));
         for reason in RefusedReason::ALL {
             let mut with_reason = labels.clone();
             with_reason.push(("reason", reason.name().to_owned()));

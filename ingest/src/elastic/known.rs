@@ -83,7 +83,7 @@ impl Known {
             item.record = Some(batch.len() as u32);
             batch.push(record);
         }
-        if all_named && batch.len() > 0 {
+        if all_named && !batch.ends.is_empty() {
             batch.key = Some(format!("bulk-{}", name.finalize().to_hex()));
         }
     }

@@ -207,7 +207,7 @@ const TARGETS: &[Target] = &[
         "rule signature alert policy",
     ),
     t("rule.id", Fits::Text, "ruleid signatureid policyid", ""),
-    t("rule.category", Fits::Name, "rulecategory threatcategory attackcategory attackfamily threattype", ""),
+    t("rule.category", Fits::Name, "rulecategory threatcategory attackcategory attackfamily", ""),
     t("vulnerability.id", Fits::Cve, "cveid cve vulnerabilityid", ""),
     t(
         "url.original",

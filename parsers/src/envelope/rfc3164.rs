@@ -72,7 +72,7 @@ fn looks_like_file(after: &str) -> bool {
         return false;
     }
     let (host, rest) = text::word(trimmed);
-    let rest = rest.trim_start_matches([' ', ':']);
+    let rest = skip_repeated(host, rest.trim_start_matches([' ', ':']));
     // `an/192.0.2.7:51000 AUTH: …` is a daemon's own line about a peer, `… UTC LOG: …` a database's.
     let is_machine = is_host(host) && !(host.contains('/') && host.contains(':')) && crate::stamps::abbreviation(after).is_none();
     is_payload(trimmed)
@@ -84,6 +84,12 @@ fn looks_like_file(after: &str) -> bool {
                 || rest.starts_with("-- MARK --")
                 || rest.starts_with("Message forwarded from "))
         || tag(trimmed).is_some_and(|tag| tag.pid.is_some())
+}
+
+/// `gw01 gw01 sshd[42]: …`: UniFi gateways and relays in a row write the host twice.
+fn skip_repeated<'r>(host: &str, rest: &'r str) -> &'r str {
+    let after = rest.strip_prefix(host).and_then(|rest| rest.strip_prefix(' '));
+    after.filter(|after| tag(after).is_some()).unwrap_or(rest)
 }
 
 /// `sshd[42]: …` and `host sshd[42]: …` without PRI and stamp, as a journal or a collector prints them.
@@ -139,7 +145,7 @@ fn host_and_tag<'r>(text: &'r str, event: &mut Event<'r>) -> Envelope<'r> {
         return message(text);
     }
     set_host(host, event);
-    let rest = rest.trim_start_matches(' ');
+    let rest = skip_repeated(host, rest.trim_start_matches(' '));
     // A colon of its own after the host: `host : message`.
     let rest = skip_selector(rest.strip_prefix(": ").unwrap_or(rest));
     if is_payload(rest) {

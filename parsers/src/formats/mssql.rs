@@ -1,4 +1,5 @@
-//! Microsoft SQL Server error log: `2026-11-23 10:00:00.12 Logon       Login failed for user 'an'. … [CLIENT: 192.0.2.7]`.
+//! Microsoft SQL Server error log: `2026-11-23 10:00:00.12 Logon       Login failed for user 'an'. … [CLIENT: 192.0.2.7]`; and the
+//! text of SQL Server Audit ([`sql_audit`]) where a shipper sends it by itself.
 //!
 //! Reference: SQL Server documentation, "View the SQL Server error log"; the text of messages 18453 to 18456, 17830, 18264,
 //! 15457 as `sys.messages` has them.
@@ -7,7 +8,7 @@ use std::sync::LazyLock;
 
 use event::{Event, Outcome, RawRecord, Value, field};
 
-use crate::{Parser, Sniff, ecs, pattern::Table, stamps};
+use crate::{Parser, Sniff, ecs, pattern::Table, stamps, windows::sql_audit};
 
 pub struct MsSql;
 
@@ -21,10 +22,15 @@ impl Parser for MsSql {
     }
 
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
-        Sniff::yes_if(head(raw).is_some())
+        Sniff::yes_if(head(raw).is_some() || sql_audit::is_audit(raw.text()))
     }
 
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {
+        if sql_audit::is_audit(raw.text()) {
+            event.set_dataset("mssql.audit");
+            sql_audit::read(raw, event, raw.text());
+            return Outcome::Parsed;
+        }
         let Some((micros, origin, message)) = head(raw) else {
             return Outcome::Unreadable("no SQL Server line");
         };

@@ -82,9 +82,22 @@ fn pair(text: &str) -> Option<(&str, &str, &str)> {
     };
     let quote = *rest.as_bytes().first().filter(|b| matches!(b, b'\'' | b'"'))?;
     let inside = &rest[1..];
-    let exact = length.filter(|length| inside.as_bytes().get(*length) == Some(&quote) && inside.is_char_boundary(*length));
+    // A length that lies may point at another quote by chance: behind the true end stands a key, or nothing.
+    let exact = length.filter(|length| {
+        inside.as_bytes().get(*length) == Some(&quote) && inside.is_char_boundary(*length) && is_key_next(&inside[length + 1..])
+    });
     let end = exact.or_else(|| closing(inside, quote)).unwrap_or(inside.len());
     Some((key, &inside[..end], inside.get(end + 1..).unwrap_or_default()))
+}
+
+/// `ENTRYID:[1] …`, `DATABASE USER:[1] …`, `PRIVILEGE :[4] …`, or the end.
+fn is_key_next(text: &str) -> bool {
+    let text = text.trim_start();
+    text.is_empty()
+        || text.split_once(':').is_some_and(|(key, _)| {
+            key.len() <= 64
+                && key.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b' ' | b'_' | b'$'))
+        })
 }
 
 /// A quote that is followed by a blank, a line end or nothing.
@@ -102,11 +115,15 @@ fn set<'r>(event: &mut Event<'r>, key: &'r str, value: &'r str) {
             event.set_present(field::EVENT_CODE, value);
             event.set(field::EVENT_OUTCOME, if value == "0" { "success" } else { "failure" });
         }
+        // The machine of the client.
         "USERHOST" => ecs::source(event, value),
         "CLIENT ADDRESS" => {
             ecs::ip_only(event, field::SOURCE_IP, value);
         }
-        "OS$USERID" | "CLIENT USER" => event.set(field::SOURCE_USER_NAME, value),
+        "OS$USERID" | "CLIENT USER" => {
+            event.set(field::SOURCE_USER_NAME, value);
+            event.set_named("client.user.name", value);
+        }
         "CLIENT TERMINAL" | "TERMINAL" => event.set_present(field::PROCESS_TTY_NAME, value),
         "COMMENT$TEXT" => {
             // `Authenticated by: DATABASE; Client address: (ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.7)(PORT=51000))`

@@ -11,6 +11,7 @@ mod data;
 pub mod dates;
 mod events;
 pub mod message;
+pub mod sql_audit;
 pub mod xml;
 
 use event::{Event, RawRecord, Value, field};
@@ -161,6 +162,15 @@ pub fn finish<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, header: &Header<'r>
         && let Some(outcome) = audit_outcome(header)
     {
         event.set(field::EVENT_OUTCOME, outcome);
+    }
+    if id == 33205 && header.provider.ends_with("$AUDIT") {
+        let text = event.extra().iter().find_map(|(name, value)| match value {
+            Value::Str(text) if name.prefix.starts_with("winlog.") && sql_audit::is_audit(text) => Some(*text),
+            _ => None,
+        });
+        if let Some(text) = text.or_else(|| data.get(Slot::Data).filter(|text| sql_audit::is_audit(text))) {
+            sql_audit::read(raw, event, text);
+        }
     }
     events::classify(event, log, id, data);
     aliases::set(raw, event, log, id, data);

@@ -275,8 +275,18 @@ fn refuse(batch: &mut RawBatch, reason: RefusedReason, n: u64) {
 
 /// The records of an EVTX file, chunk by chunk, without those an earlier run read.
 fn records<T: Read + Seek + Send + 'static>(chunks: IntoIterChunks<T>, skip: u64) -> Content {
+    Content::Evtx { chunks: Box::new(read_chunks(chunks)), ready: Chunk::new(), skip }
+}
+
+/// The records of an EVTX file in memory, each as JSON or as the reason why not.
+pub fn evtx_records(bytes: Vec<u8>) -> Result<impl Iterator<Item = Result<String, String>>, Error> {
+    let failed = |error: evtx::err::EvtxError| Error::Evtx { path: "standard input".into(), reason: error.to_string() };
+    Ok(read_chunks(EvtxParser::from_buffer(bytes).map_err(failed)?.into_chunks()).flatten())
+}
+
+fn read_chunks<T: Read + Seek + Send + 'static>(chunks: IntoIterChunks<T>) -> impl Iterator<Item = Chunk> + Send {
     let settings = Arc::new(ParserSettings::new().num_threads(1).indent(false));
-    let chunks = chunks.map(move |chunk| {
+    chunks.map(move |chunk| {
         let mut data = match chunk {
             Ok(data) => data,
             Err(error) => return Chunk::from([Err(format!("unreadable chunk: {error}"))]),
@@ -288,8 +298,7 @@ fn records<T: Read + Seek + Send + 'static>(chunks: IntoIterChunks<T>, skip: u64
             }
             Err(error) => Chunk::from([Err(format!("unreadable chunk: {error}"))]),
         }
-    });
-    Content::Evtx { chunks: Box::new(chunks), ready: Chunk::new(), skip }
+    })
 }
 
 /// The first line of a file, as far as it is there; a file's own position is not moved.

@@ -290,6 +290,10 @@ pub struct SourceSettings {
     /// Parser by name, or `"auto"`: found by looking at the line.
     #[serde(default = "default_parser")]
     pub parser: String,
+    /// What records are written in that are not UTF-8: `"windows-1258"`, `"tcvn3"` (ABC), `"vni"`, `"utf-16le"`, `"utf-16be"`.
+    /// Unset: UTF-8, and UTF-16 where a record obviously is that. The stored bytes are the same whatever is set.
+    #[serde(default)]
+    pub encoding: Option<String>,
     /// True when the sender passes on what others wrote: then the host name inside the line counts for attribution.
     #[serde(default)]
     pub relay: bool,
@@ -315,6 +319,7 @@ impl SourceSettings {
             from_certificate: Vec::new(),
             timezone: default_timezone(),
             parser: default_parser(),
+            encoding: None,
             relay: false,
             labels: BTreeMap::new(),
             token: None,

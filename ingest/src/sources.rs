@@ -23,6 +23,9 @@ pub const ZONE_DEFAULT: Tz = Tz::Asia__Ho_Chi_Minh;
 
 const NAME_BYTES_MAX: usize = 64;
 
+/// Names of encodings that a source may set; the program's parsers know the same.
+pub const ENCODINGS: [&str; 5] = ["utf-16le", "utf-16be", "windows-1258", "tcvn3", "vni"];
+
 /// A configured source, ready for use.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -30,6 +33,8 @@ pub struct Source {
     pub zone: Tz,
     /// `None` means found by sniffing.
     pub parser: Option<String>,
+    /// One of [`ENCODINGS`], for records that are not UTF-8.
+    pub encoding: Option<String>,
     pub relay: bool,
     pub labels: BTreeMap<String, String>,
     pub system: Option<String>,
@@ -45,6 +50,7 @@ impl Source {
             name: name.to_owned(),
             zone: ZONE_DEFAULT,
             parser: None,
+            encoding: None,
             relay: false,
             labels: BTreeMap::new(),
             system: None,
@@ -162,6 +168,11 @@ impl SourceTable {
         {
             problem("parser", format!("there is no parser `{name}`; `auto` finds one by looking at the line"));
         }
+        if let Some(name) = &settings.encoding
+            && !ENCODINGS.contains(&name.as_str())
+        {
+            problem("encoding", format!("there is no encoding `{name}`; there are {}", ENCODINGS.join(", ")));
+        }
         let token = settings.token.as_ref().and_then(|secret| match secret.resolve() {
             Ok(token) => Some(TokenHash::of(&token)),
             Err(message) => {
@@ -178,6 +189,7 @@ impl SourceTable {
             name: settings.name.clone(),
             zone,
             parser,
+            encoding: settings.encoding.clone(),
             relay: settings.relay,
             labels: settings.labels.clone(),
             system: settings.system.clone(),

@@ -4,7 +4,7 @@
 //! pipe does it, in three columns: the parser fixed by configuration; recognised with the memory of one sender; recognised
 //! from nothing, line by line. Not measured: building columns (`--bench blocks` does).
 //!
-//! A figure is the best of [`ROUNDS`] rounds, so that a busy machine spoils as little as possible. Corpora hold hostile lines
+//! A figure is the best of many blocks of a millisecond or two, so that a busy machine spoils as little as possible. Corpora hold hostile lines
 //! too, and lines that another parser claims; their bytes count like any others.
 
 use std::{
@@ -22,10 +22,9 @@ use parsers::{Memory, PARSERS, Parser};
 const RECEIVED: i64 = 1_795_435_200_000_000;
 
 const BLOCK_BYTES: usize = 256 * 1024;
-const ROUNDS: usize = 5;
-
-/// A round lasts at least this long.
-const ROUND: Duration = Duration::from_millis(25);
+/// Blocks of one figure, and the time after which no more are begun.
+const BLOCKS_MAX: usize = 200;
+const TIME: Duration = Duration::from_millis(150);
 
 #[derive(Clone, Copy)]
 enum Way {
@@ -69,19 +68,15 @@ fn main() {
 }
 
 fn megabytes_per_second(lines: &[String], bytes: usize, parser: &'static dyn Parser, way: Way) -> f64 {
-    let mut arena = Bump::new();
+    let (mut arena, begun) = (Bump::new(), Instant::now());
     let mut best = f64::MAX;
-    for _ in 0..=ROUNDS {
-        let (begun, mut blocks) = (Instant::now(), 0);
-        let seconds = loop {
-            run(&mut arena, lines, parser, way);
-            blocks += 1;
-            let spent = begun.elapsed();
-            if spent >= ROUND {
-                break spent.as_secs_f64() / f64::from(blocks);
-            }
-        };
-        best = best.min(seconds);
+    for _ in 0..BLOCKS_MAX {
+        let block = Instant::now();
+        run(&mut arena, lines, parser, way);
+        best = best.min(block.elapsed().as_secs_f64());
+        if begun.elapsed() > TIME {
+            break;
+        }
     }
     bytes as f64 / best / 1e6
 }

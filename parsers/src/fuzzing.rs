@@ -8,7 +8,7 @@ use bumpalo::Bump;
 use chrono_tz::Tz;
 use event::{Event, Outcome, RawRecord};
 
-use crate::{Look, Memory, PARSERS, Sniff, flows, render};
+use crate::{Look, Memory, PARSERS, Sniff, encoding, flows, render};
 
 /// 2026-11-23T12:00:00Z.
 const RECEIVED: i64 = 1_795_435_200_000_000;
@@ -17,7 +17,12 @@ const RECEIVED: i64 = 1_795_435_200_000_000;
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub static TARGETS: &[(&str, Target)] = &[("records", records), ("payloads", payloads), ("netflow_v5", netflow_v5)];
+pub static TARGETS: &[(&str, Target)] =
+    &[("records", records), ("payloads", payloads), ("encodings", encodings), ("netflow_v5", netflow_v5)];
+
+/// Memory that an event may take: so many times its record, and [`MEMORY_LEAST`] in any case.
+const MEMORY_RATIO: usize = 16;
+const MEMORY_LEAST: usize = 64 * 1024;
 
 /// Whole records, recognised.
 pub fn records(bytes: &[u8]) {
@@ -49,6 +54,15 @@ pub fn payloads(bytes: &[u8]) {
     }
 }
 
+/// The same bytes in every encoding.
+pub fn encodings(bytes: &[u8]) {
+    let arena = Bump::new();
+    for of_source in encoding::NAMES.iter().map(|(_, encoding)| Some(*encoding)).chain([None]) {
+        let decoded = encoding::decode(&arena, bytes, of_source);
+        assert!(decoded.text.len() <= bytes.len() * 3);
+    }
+}
+
 /// Flow datagrams.
 pub fn netflow_v5(bytes: &[u8]) {
     if let Ok((header, flows)) = flows::netflow_v5::read(bytes) {
@@ -65,6 +79,9 @@ fn with_record(bytes: &[u8], run: impl for<'r> FnOnce(RawRecord<'r>, &mut Event<
     };
     let mut event = Event::new(&arena);
     run(RawRecord::new(bytes, text, RECEIVED, Tz::Asia__Ho_Chi_Minh), &mut event);
+    drop(event);
+    let bound = MEMORY_LEAST.max(bytes.len() * MEMORY_RATIO);
+    assert!(arena.allocated_bytes() <= bound, "{} bytes took {} of memory", bytes.len(), arena.allocated_bytes());
 }
 
 /// What holds for every event of every parser.
@@ -85,6 +102,8 @@ fn check(event: &Event<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
     use crate::testing;
 
@@ -144,7 +163,39 @@ mod tests {
         bytes
     }
 
-    /// Mutated corpus lines through every target. `CHIENG_FUZZ_INPUTS` and `CHIENG_FUZZ_SEED` choose a longer or another run.
+    /// Mutated corpus lines through one target for a while, each parser held to a millisecond per KiB: `cargo xtask fuzz`.
+    /// An input that took too long is tried again: only what is slow each time counts.
+    fn run_for(seconds: u64, name: &str, target: Target, seeded: &mut Seeded, seeds: &[Vec<u8>]) {
+        let begun = Instant::now();
+        let mut inputs = 0;
+        while begun.elapsed() < Duration::from_secs(seconds) {
+            let mut input = mutate(seeded, seeds, inputs);
+            if seeded.below(64) == 0 {
+                input = input.repeat(1 + seeded.below(40));
+                input.truncate(64 * 1024);
+            }
+            let parsers = if name == "payloads" { PARSERS.len() as u64 } else { 1 };
+            let limit = Duration::from_micros(parsers * 1000 * (input.len() as u64).max(1024) / 1024);
+            let mut is_slow = true;
+            for _ in 0..5 {
+                let one = Instant::now();
+                if let Err(panic) = std::panic::catch_unwind(|| target(&input)) {
+                    eprintln!("target {name}, input {inputs}: {:?}", String::from_utf8_lossy(&input));
+                    std::panic::resume_unwind(panic);
+                }
+                if one.elapsed() <= limit {
+                    is_slow = false;
+                    break;
+                }
+            }
+            assert!(!is_slow, "target {name}: more than {limit:?} for {:?}", String::from_utf8_lossy(&input));
+            inputs += 1;
+        }
+        println!("target {name}: {inputs} inputs in {seconds} s, nothing found");
+    }
+
+    /// Mutated corpus lines through every target. `CHIENG_FUZZ_INPUTS` and `CHIENG_FUZZ_SEED` choose a longer or another run,
+    /// `CHIENG_FUZZ_SECONDS` so long for every target, `CHIENG_FUZZ_TARGET` only one of them.
     #[test]
     fn mutated_corpus() {
         let number = |name: &str, default: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
@@ -153,6 +204,13 @@ mod tests {
             testing::corpus().iter().flat_map(|(_, path)| testing::lines(path)).map(String::into_bytes).collect();
         seeds.push([&[0u8, 5, 0, 1][..], &[0; 68]].concat());
         let mut seeded = Seeded(seed.max(1));
+        if let Some(seconds) = std::env::var("CHIENG_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()) {
+            let wanted = std::env::var("CHIENG_FUZZ_TARGET").unwrap_or_default();
+            for (name, target) in TARGETS.iter().filter(|(name, _)| wanted.is_empty() || wanted == *name) {
+                run_for(seconds, name, *target, &mut seeded, &seeds);
+            }
+            return;
+        }
         for at in 0..inputs as usize {
             let input = mutate(&mut seeded, &seeds, at);
             for (name, target) in TARGETS {

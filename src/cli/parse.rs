@@ -3,7 +3,7 @@
 //! `null` where a record gives nothing. No enrichment: no ids, no systems, no receive time of ours in the output.
 
 use std::{
-    io::{self, BufRead as _, Write as _},
+    io::{self, BufRead as _, Read as _, Write as _},
     path::PathBuf,
 };
 
@@ -40,6 +40,8 @@ pub struct Options {
 pub enum Input {
     Lines,
     Ndjson,
+    /// One Windows event log file: a line of output per record, in the file's order
+    Evtx,
 }
 
 pub fn run(options: &Options) -> Result {
@@ -56,30 +58,37 @@ pub fn run(options: &Options) -> Result {
     let zone = options.timezone.parse().map_err(|_| {
         Failure::new(format!("there is no time zone {:?}", options.timezone)).hint("for example Asia/Ho_Chi_Minh")
     })?;
-    let failed = |error: io::Error| Failure::of("failed to copy from standard input to standard output", &error);
-    let (mut input, mut output) = (io::stdin().lock(), io::BufWriter::new(io::stdout().lock()));
+    let failed = |error: io::Error| Failure::of("failed to write to standard output", &error);
+    let mut output = io::BufWriter::new(io::stdout().lock());
     let mut arena = Bump::new();
     let mut memory = Memory::default();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if input.read_until(b'\n', &mut line).map_err(failed)? == 0 {
-            break;
-        }
-        let record = match options.input {
-            Input::Lines => line.strip_suffix(b"\n").unwrap_or(&line).to_vec(),
-            Input::Ndjson => unwrapped(&line)?,
-        };
+    let mut records = records(io::stdin().lock(), options.input)?;
+    while let Some(record) = records.next().transpose()? {
         arena.reset();
         let mut event = Event::new(&arena);
-        let text = String::from_utf8_lossy(&record);
-        let raw = RawRecord::new(&record, &text, SystemClock.now(), zone);
+        let text = parsers::encoding::decode(&arena, &record, None).text;
+        let raw = RawRecord::new(&record, text, SystemClock.now(), zone);
         formats.parse(raw, fixed, &mut memory, &mut event);
         let shown = parsers::render::json(&event);
         drop(event);
         writeln!(output, "{shown}").map_err(failed)?;
     }
     output.flush().map_err(failed)
+}
+
+/// The records of the input, one after another. What cannot be read of a Windows log is an empty record: the order stays.
+fn records(mut input: io::StdinLock<'static>, form: Input) -> Result<Box<dyn Iterator<Item = Result<Vec<u8>>>>> {
+    let failed = |error: io::Error| Failure::of("failed to read standard input", &error);
+    if matches!(form, Input::Evtx) {
+        let mut bytes = Vec::new();
+        input.read_to_end(&mut bytes).map_err(failed)?;
+        let records = ingest::files::evtx_records(bytes).map_err(|error| Failure::of("failed to read records", &error))?;
+        return Ok(Box::new(records.map(|record| Ok(record.map(String::into_bytes).unwrap_or_default()))));
+    }
+    Ok(Box::new(input.split(b'\n').map(move |line| {
+        let line = line.map_err(failed)?;
+        if matches!(form, Input::Ndjson) { unwrapped(&line) } else { Ok(line) }
+    })))
 }
 
 fn unwrapped(line: &[u8]) -> Result<Vec<u8>> {

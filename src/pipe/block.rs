@@ -13,7 +13,11 @@ use std::{
 use bumpalo::Bump;
 use event::{BlockBuilder, Event, EventBatch, Micros, Outcome, RawRecord, Value, field};
 use ingest::{Source, SourceTable};
-use parsers::{Memory, Parser, flows::netflow_v5};
+use parsers::{
+    Memory, Parser,
+    encoding::{self, Encoding},
+    flows::netflow_v5,
+};
 use state::register::{AttributionInput, Entity, Snapshot};
 use store::{Frame, LedgerDelta};
 
@@ -125,6 +129,7 @@ struct Reader<'a> {
     context: &'a Context<'a>,
     zone: chrono_tz::Tz,
     parser: Option<&'static dyn Parser>,
+    encoding: Option<Encoding>,
     is_relay: bool,
     source_system: Option<&'a str>,
     sender: String,
@@ -138,6 +143,7 @@ impl<'a> Reader<'a> {
             context,
             zone: source.map_or(ingest::sources::ZONE_DEFAULT, |source| source.zone),
             parser: source.and_then(|source| source.parser.as_deref()).and_then(|name| context.formats.by_name(name)),
+            encoding: source.and_then(|source| source.encoding.as_deref()).and_then(encoding::by_name),
             is_relay: source.is_some_and(|source| source.relay),
             source_system: source
                 .and_then(|source| source.system.as_deref())
@@ -151,9 +157,13 @@ impl<'a> Reader<'a> {
         'a: 'r,
     {
         let batch = &self.frame.batch;
-        let (text, is_text) = match simdutf8::basic::from_utf8(record) {
-            Ok(text) => (text, true),
-            Err(_) => (event.alloc(&String::from_utf8_lossy(record)), false),
+        // Nearly all records are UTF-8 without a zero among their first bytes, which UTF-16 has.
+        let (text, is_text, has_lost) = match simdutf8::basic::from_utf8(record) {
+            Ok(text) if self.encoding.is_none() && !record.iter().take(2).any(|b| *b == 0) => (text, true, false),
+            _ => {
+                let decoded = encoding::decode(event.arena(), record, self.encoding);
+                (decoded.text, decoded.from.is_none() && !decoded.has_lost, decoded.has_lost)
+            }
         };
         let raw = RawRecord::new(record, text, batch.received, self.zone);
         let (outcome, parser) = self.context.formats.parse(raw, self.parser, memory, event);
@@ -162,7 +172,9 @@ impl<'a> Reader<'a> {
             event.set(field::EVENT_ORIGINAL, text);
         } else {
             event.set(field::EVENT_ORIGINAL_BYTES, hexadecimal(event.arena(), record));
-            event.problem("not UTF-8: unreadable bytes are shown as U+FFFD, the original is in event.original_bytes");
+            if has_lost {
+                event.problem("not UTF-8: unreadable bytes are shown as U+FFFD, the original is in event.original_bytes");
+            }
         }
         self.finish(at, None, event);
         outcome

@@ -24,6 +24,7 @@ cargo xtask <command>
   bless      rewrite golden files (corpus, snapshots) of all crates or of one: bless <crate>; review the diff
   bench      bench store [--events N] [--out FILE]: the store beside its peers, on a release build (half an hour)
   sim        sim [--minutes N]: the store on a machine that loses power between any two calls; says how many seeds ran
+  fuzz       fuzz [--seconds N]: mutated records through every group of parsers and envelopes, N seconds each (60)
   accuracy   accuracy [scorer's options]: what the parsers read of real samples, scored by product (folder CHIENG_SHARED)
   reference  rewrite docs/reference from the sources of truth (--check: fail if they differ)
   new        write the skeleton of a parser, rule or check: new parser <name> | new rule <logsource>/<name> | new check <name>
@@ -42,6 +43,8 @@ fn main() -> ExitCode {
         ["bench", "store", rest @ ..] => bench::run(rest),
         ["sim"] => test::sim("10"),
         ["sim", "--minutes", minutes] => test::sim(minutes),
+        ["fuzz"] => test::fuzz("60"),
+        ["fuzz", "--seconds", seconds] => test::fuzz(seconds),
         ["accuracy", rest @ ..] => accuracy::run(rest),
         ["reference", rest @ ..] => reference::run(rest.contains(&"--check")),
         ["new", kind, name] => new::run(kind, name),

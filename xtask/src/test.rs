@@ -40,6 +40,17 @@ pub fn sim(minutes: &str) -> Result {
     step("simulate", tests.env("CHIENG_SIM_MINUTES", minutes).env("CHIENG_SIM_FROM", (now * 1_000_000).to_string()))
 }
 
+/// Runs mutated records through every fuzz target of the parsers, so many seconds each; the seed is another each time.
+pub fn fuzz(seconds: &str) -> Result {
+    if !seconds.parse::<u32>().is_ok_and(|seconds| seconds > 0) {
+        return Err(format!("--seconds {seconds:?} is not a number of seconds"));
+    }
+    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(7, |since| since.as_secs());
+    let mut tests = cargo();
+    tests.args(["test", "--package", "parsers", "--lib", "--", "fuzzing::tests::mutated_corpus", "--exact", "--nocapture"]);
+    step("fuzz", tests.env("CHIENG_FUZZ_SECONDS", seconds).env("CHIENG_FUZZ_SEED", seed.to_string()))
+}
+
 pub fn bless(only: Option<&str>) -> Result {
     if env::var_os("CI").is_some() {
         return Err("golden files are never rewritten in CI".into());

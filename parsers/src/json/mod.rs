@@ -22,6 +22,9 @@ pub const DEPTH_MAX: usize = 24;
 /// Values of one object; further ones are dropped and reported.
 pub const KEYS_MAX: usize = 4096;
 
+/// Bytes that the dotted names of any object may take, beside four times its text.
+const NAMES_LEAST: usize = 4096;
+
 /// A value that has no names below it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Leaf<'r> {
@@ -55,7 +58,8 @@ pub struct Report {
 
 /// Calls `emit` with each dotted name and value of the object at the start of the text.
 pub fn flatten<'r>(arena: &'r Bump, text: &'r str, emit: &mut dyn FnMut(&'r str, Leaf<'r>)) -> Result<Report, Malformed> {
-    let mut walk = Walk { arena, scanner: Scanner::new(text), emit, left: KEYS_MAX, lost: 0 };
+    let mut walk =
+        Walk { arena, scanner: Scanner::new(text), emit, left: KEYS_MAX, lost: 0, names_left: 4 * text.len() + NAMES_LEAST };
     walk.scanner.skip_blanks();
     walk.object("", 0)?;
     walk.scanner.skip_blanks();
@@ -83,6 +87,8 @@ struct Walk<'r, 'e> {
     emit: &'e mut dyn FnMut(&'r str, Leaf<'r>),
     left: usize,
     lost: usize,
+    /// Bytes that dotted names may still take: thousands of short keys under one long path would take many times the text.
+    names_left: usize,
 }
 
 impl<'r> Walk<'r, '_> {
@@ -108,19 +114,26 @@ impl<'r> Walk<'r, '_> {
     }
 
     fn member(&mut self, prefix: &'r str, key: &'r str, depth: usize) -> Result<(), Malformed> {
+        let name_len = if prefix.is_empty() { 0 } else { prefix.len() + 1 + key.len() };
         let name = || if prefix.is_empty() { key } else { text::concat(self.arena, [prefix, ".", key]) };
         // A path that is too long is not built: nesting could make it grow with the square of the record's length.
-        if self.scanner.peek() == Some(b'{') && depth + 1 < DEPTH_MAX && prefix.len() + key.len() < 512 {
+        if self.scanner.peek() == Some(b'{')
+            && depth + 1 < DEPTH_MAX
+            && prefix.len() + key.len() < 512
+            && name_len <= self.names_left
+        {
             let name = name();
+            self.names_left -= name_len;
             return self.object(name, depth + 1);
         }
-        if self.left == 0 || prefix.len() + key.len() > 1024 {
+        if self.left == 0 || prefix.len() + key.len() > 1024 || name_len > self.names_left {
             self.scanner.skip_value(0)?;
             self.lost += 1;
             return Ok(());
         }
         let Some(leaf) = leaf(&mut self.scanner, self.arena)? else { return Ok(()) };
         let name = name();
+        self.names_left -= name_len;
         self.left -= 1;
         (self.emit)(name, leaf);
         Ok(())
@@ -252,6 +265,17 @@ mod tests {
         let arena = Bump::new();
         let report = flatten(&arena, arena.alloc_str(&format!("{{{}}} x", many.join(","))), &mut |_, _| {}).unwrap();
         assert_eq!(report, Report { has_rest: true, lost: 10 });
+    }
+
+    #[test]
+    fn many_short_keys_under_a_long_path_stay_small() {
+        let path = "p".repeat(240);
+        let keys: Vec<String> = (0..KEYS_MAX).map(|at| format!("\"k{at}\":1")).collect();
+        let text = format!("{{\"{path}\":{{\"{path}\":{{{}}}}}}}", keys.join(","));
+        let (arena, mut found) = (Bump::new(), 0);
+        let report = flatten(&arena, &text, &mut |_, _| found += 1).unwrap();
+        assert_eq!((found + report.lost, report.lost > 0), (KEYS_MAX, true));
+        assert!(arena.allocated_bytes() <= 16 * text.len());
     }
 
     #[test]

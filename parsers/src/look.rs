@@ -85,7 +85,7 @@ struct All {
 const BUCKETS: usize = 1024;
 
 fn bucket(first: u8, second: u8) -> usize {
-    usize::from(first) * 31 + usize::from(second) * 7 & (BUCKETS - 1)
+    (usize::from(first) * 31 + usize::from(second) * 7) & (BUCKETS - 1)
 }
 
 impl All {

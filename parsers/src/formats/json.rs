@@ -20,7 +20,8 @@ impl Parser for Json {
     }
 
     fn starts(&self) -> &'static [u8] {
-        crate::OBJECT
+        // An object, or the name before it: of one that is text, the letter it begins with.
+        b"{@ \tABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
     }
 
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
@@ -79,7 +80,8 @@ pub fn object(text: &str) -> Option<&str> {
 fn behind_name(text: &str) -> Option<&str> {
     let at = memchr::memchr(b'{', &text.as_bytes()[..text.len().min(64)]).filter(|at| *at > 0)?;
     let (name, object) = text.split_at(at);
-    let is_name = name.trim_end().ends_with([':', '=', '-'])
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.trim_end().ends_with([':', '=', '-'])
         && name.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.' | b' ' | b':' | b'='))
         && name.bytes().filter(|b| *b == b' ').count() <= 3;
     (is_name && object.trim_end().ends_with('}')).then_some(object)

@@ -18,6 +18,7 @@
 
 mod amend;
 pub mod background;
+mod blank;
 mod compare;
 mod complete;
 mod count;

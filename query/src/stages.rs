@@ -24,7 +24,7 @@ use datafusion::{
     common::{DataFusionError, Result},
     parquet::arrow::{
         ProjectionMask,
-        arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection},
+        arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection},
     },
     physical_expr::{PhysicalExpr, conjunction_opt, split_conjunction, utils::reassign_expr_columns},
 };
@@ -36,6 +36,7 @@ use store::line::{
 
 use crate::{
     amend::Amendments,
+    blank,
     count::Counts,
     lens::Lens,
     lines::LineCondition,
@@ -136,14 +137,15 @@ impl Rows<'_> {
         mask: ProjectionMask,
         batch_rows: usize,
         limit: Option<usize>,
-    ) -> Result<ParquetRecordBatchReader> {
+    ) -> Result<blank::Reader> {
+        let plan = blank::Plan::new(metadata.metadata(), self.group, metadata.schema(), mask, &selection);
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.reading.file.clone(), metadata.clone());
-        let builder = builder.with_batch_size(batch_rows).with_row_groups(vec![self.group]).with_projection(mask);
+        let builder = builder.with_batch_size(batch_rows).with_row_groups(vec![self.group]).with_projection(plan.mask.clone());
         let builder = builder.with_row_selection(selection);
-        Ok(match limit {
+        Ok(plan.reader(match limit {
             Some(limit) => builder.with_limit(limit).build()?,
             None => builder.build()?,
-        })
+        }))
     }
 
     /// Rows that the asker may see at all.
@@ -413,14 +415,14 @@ fn each_shape(shapes: &Shapes) -> impl Iterator<Item = Option<u32>> {
 /// `first`, and where it is not set the bits of `rest` in turn; `rest` counts only the rows that `first` leaves.
 fn filled(first: &BooleanBuffer, rest: &BooleanBuffer) -> BooleanBuffer {
     let mut rest = rest.iter();
-    BooleanBuffer::from(first.iter().map(|is| is || rest.next().unwrap_or(false)).collect::<Vec<_>>())
+    BooleanBuffer::collect_bool(first.len(), |row| first.value(row) || rest.next().unwrap_or(false))
 }
 
 /// Where `asked` is set the bits of `answers` in turn, elsewhere `known`.
 fn answered(known: &BooleanBuffer, asked: &BooleanBuffer, answers: &BooleanBuffer) -> BooleanBuffer {
     let mut answers = answers.iter();
-    let rows = known.iter().zip(asked).map(|(known, asked)| if asked { answers.next().unwrap_or(false) } else { known });
-    BooleanBuffer::from(rows.collect::<Vec<_>>())
+    let answer = |row| if asked.value(row) { answers.next().unwrap_or(false) } else { known.value(row) };
+    BooleanBuffer::collect_bool(known.len(), answer)
 }
 
 fn failed(what: String) -> DataFusionError {

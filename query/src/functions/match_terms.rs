@@ -16,7 +16,10 @@ use datafusion::{
     error::Result,
     logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility},
 };
-use event::{fold, tokenise::contains_term};
+use event::{
+    fold,
+    tokenise::{TermFinder, rarest},
+};
 
 use super::text::{Texts, constant, invalid, null_answer};
 
@@ -95,7 +98,7 @@ pub struct Question {
 pub(crate) struct Term {
     /// The word as asked: decides how text is folded.
     asked: String,
-    folded: String,
+    folded: TermFinder,
     is_prefix: bool,
     /// Place in `folded` of the byte that is probably rarest in log lines; only for ASCII words.
     rare: Option<usize>,
@@ -156,12 +159,12 @@ impl Term {
     fn new(asked: String, is_prefix: bool) -> Self {
         let folded = fold::like(&asked, &asked);
         let rare = folded.is_ascii().then(|| rarest(folded.as_bytes())).flatten();
-        Self { asked, folded, is_prefix, rare }
+        Self { asked, folded: TermFinder::new(&folded), is_prefix, rare }
     }
 
     /// What must stand in a folded text.
     pub fn folded(&self) -> &str {
-        &self.folded
+        self.folded.term()
     }
 
     /// True when it stands in the text; `scratch` saves an allocation.
@@ -169,11 +172,11 @@ impl Term {
         if !text.is_ascii() {
             return self.stands_in_folded(&fold::like(&self.asked, text));
         }
-        if self.folded.is_empty() {
+        if self.folded().is_empty() {
             return true;
         }
         let Some(rare) = self.rare else { return false };
-        if !has_candidate(text.as_bytes(), self.folded.as_bytes(), rare) {
+        if !has_candidate(text.as_bytes(), self.folded().as_bytes(), rare) {
             return false;
         }
         scratch.clear();
@@ -183,20 +186,8 @@ impl Term {
     }
 
     fn stands_in_folded(&self, text: &str) -> bool {
-        if !self.is_prefix {
-            return contains_term(text, &self.folded);
-        }
-        // Cut behind an occurrence, only the boundary before it counts.
-        memchr::memmem::find_iter(text.as_bytes(), self.folded.as_bytes())
-            .any(|at| contains_term(&text[..at + self.folded.len()], &self.folded))
+        if self.is_prefix { self.folded.begins_in(text) } else { self.folded.stands_in(text) }
     }
-}
-
-/// Letters by how common they are in log lines; digits, being spread evenly, count as middling.
-fn rarest(word: &[u8]) -> Option<usize> {
-    const COMMON: &[u8] = b"eaotinsrldcuphm0123.-:/ 1bfgyvwk456789x_=jzq";
-    let rank = |byte: &u8| COMMON.iter().position(|c| c == byte).unwrap_or(COMMON.len());
-    (0..word.len()).max_by_key(|at| rank(&word[*at]))
 }
 
 /// True when the lower-case word occurs in the text in any case.
@@ -210,8 +201,10 @@ fn has_candidate(text: &[u8], word: &[u8], rare: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use event::tokenise::contains_term;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn found(question: &str, text: &str) -> bool {
         Question::new(question).stands_in(text)

@@ -15,7 +15,7 @@ use arrow::{
     buffer::BooleanBuffer,
     record_batch::RecordBatch,
 };
-use event::field;
+use event::{field, tokenise::rarest};
 use memchr::memmem::Finder;
 
 use super::{
@@ -25,6 +25,9 @@ use super::{
     template::{Derived, Form, Names, Piece, SLOTS_MAX, Shape, UNIT, json_escaped},
     time::{Kind, MONTHS, TimeForm},
 };
+
+/// Bytes of a text that a view holds itself.
+const INLINE_MAX: usize = 12;
 
 /// The shapes in a batch, and which row has which.
 #[derive(Debug)]
@@ -62,6 +65,8 @@ pub struct Literal {
     finder: Finder<'static>,
     /// ASCII letters in any case; then text beyond ASCII is never ruled out.
     folds: bool,
+    /// Place of the byte by which a search in any case goes.
+    rare: usize,
 }
 
 impl Literal {
@@ -74,7 +79,7 @@ impl Literal {
         if folds {
             bytes.make_ascii_lowercase();
         }
-        Some(Self { finder: Finder::new(&bytes).into_owned(), bytes, folds })
+        Some(Self { finder: Finder::new(&bytes).into_owned(), rare: rarest(&bytes)?, bytes, folds })
     }
 
     fn same(&self, one: &[u8], other: &[u8]) -> bool {
@@ -93,10 +98,48 @@ impl Literal {
         if !self.folds {
             return self.finder.find(text).is_some();
         }
-        let (first, rest) = (self.bytes[0], text.len().saturating_sub(self.bytes.len() - 1));
-        let text_of = |at: usize| &text[at..at + self.bytes.len()];
-        memchr::memchr2_iter(first, first.to_ascii_uppercase(), &text[..rest.min(text.len())])
-            .any(|at| text_of(at).eq_ignore_ascii_case(&self.bytes))
+        let (lower, upper) = (self.bytes[self.rare], self.bytes[self.rare].to_ascii_uppercase());
+        let fits = |at: usize| {
+            let found = at.checked_sub(self.rare).and_then(|from| text.get(from..from + self.bytes.len()));
+            found.is_some_and(|found| found.eq_ignore_ascii_case(&self.bytes))
+        };
+        if lower == upper {
+            memchr::memchr_iter(lower, text).any(fits)
+        } else {
+            memchr::memchr2_iter(lower, upper, text).any(fits)
+        }
+    }
+
+    /// True when it may stand in the JSON form of a text that does not hold it.
+    fn may_be_escaped(&self) -> bool {
+        let is_end_of_escape = |byte: &u8| b"bfnrtu".contains(&byte.to_ascii_lowercase()) || byte.is_ascii_hexdigit();
+        self.bytes.iter().any(|byte| *byte == b'\\' || *byte == b'"' || *byte < 0x20) || is_end_of_escape(&self.bytes[0])
+    }
+
+    /// True when it stands in no value of a column, found without looking at each of them. False says nothing.
+    fn is_nowhere_in(&self, cells: &Cells<'_>) -> bool {
+        let is_nowhere = |bytes: &[u8]| !(self.folds && !bytes.is_ascii()) && !self.stands_in(bytes);
+        match cells {
+            Cells::Coded { values, .. } => is_nowhere(values.value_data()),
+            Cells::Text(array) => {
+                let (mut long, mut longest_short, mut letters) = (0, 0, 0);
+                for &view in array.views() {
+                    let len = view as u32 as usize;
+                    let (short, own) = if len <= INLINE_MAX { (len, view) } else { (0, 0) };
+                    long += if len > INLINE_MAX { len } else { 0 };
+                    longest_short = short.max(longest_short);
+                    letters |= own;
+                }
+                let held: usize = array.data_buffers().iter().map(|buffer| buffer.len()).sum();
+                // Short texts lie in the views. Their bytes are searched as one: what the other parts add is only found too much.
+                let is_ascii = letters & u128::MAX / 0xff * 0x80 == 0;
+                (long == 0 || held <= SLACK * long && array.data_buffers().iter().all(|buffer| is_nowhere(buffer)))
+                    && (longest_short < self.bytes.len() && !self.folds
+                        || !(self.folds && !is_ascii) && !self.stands_in(array.views().inner().as_slice()))
+            }
+            Cells::List { .. } => false,
+            Cells::Long(_) | Cells::Date(_) | Cells::Other => true,
+        }
     }
 
     /// True when nothing can be said about a text.
@@ -284,6 +327,9 @@ impl Search<'_> {
     /// `codes` the shapes of its rows.
     pub fn candidates(&self, batch: &RecordBatch, codes: &[Option<u32>]) -> (BooleanBuffer, BooleanBuffer) {
         let mut tests: Vec<Option<Test<'_>>> = self.variables.iter().map(|_| None).collect();
+        // The variables to test in rows of a shape: those whose column the literal does not stand in are left out for all rows.
+        let mut live: Vec<Option<Vec<usize>>> = self.verdicts.iter().map(|_| None).collect();
+        let last = self.verdicts.len() - 1;
         let rows = batch.num_rows();
         let (mut possible, mut proven) = (BooleanBufferBuilder::new(rows), BooleanBufferBuilder::new(rows));
         for code in &codes[..rows] {
@@ -291,10 +337,18 @@ impl Search<'_> {
                 Verdict::Proven => Found::Proven,
                 Verdict::Open => Found::Perhaps,
                 Verdict::Tested(variables) => {
+                    let variables = live[code.map_or(last, |code| code as usize)].get_or_insert_with(|| {
+                        let mut is_live = |at: usize| {
+                            let new = || Test::new(&self.variables[at], self, batch);
+                            !tests[at].get_or_insert_with(new).is_out
+                        };
+                        variables.iter().copied().filter(|&at| is_live(at)).collect()
+                    });
                     let mut found = Found::No;
-                    for &at in variables {
-                        let test = tests[at].get_or_insert_with(|| Test::new(&self.variables[at], self, batch));
-                        found = found.max(test.row(possible.len()));
+                    for &at in variables.iter() {
+                        if let Some(test) = &mut tests[at] {
+                            found = found.max(test.row(possible.len()));
+                        }
                         if found == Found::Proven {
                             break;
                         }
@@ -523,43 +577,76 @@ enum Found {
     Proven,
 }
 
-/// One variable's column in a batch: each distinct value is looked at once.
+/// Places of a [`Test`]'s memory.
+const MEMORY: usize = 256;
+
+/// Values are searched all at once when the buffers that hold them are at most so many times their size.
+const SLACK: usize = 4;
+
+/// One variable's column in a batch: each distinct value is looked at once, or hardly more often.
 struct Test<'a> {
     variable: &'a Variable,
     search: &'a Search<'a>,
     cells: Vec<Cells<'a>>,
+    /// True when no row of the batch can be touched.
+    is_out: bool,
     /// For each dictionary value of the first column, once it is known.
     known: Vec<Option<Found>>,
+    /// What was said of views lately: equal views are equal texts.
+    lately: Vec<(u128, Found)>,
     /// What is said of numbers.
     number: Found,
+    scratch: String,
 }
 
 impl<'a> Test<'a> {
     fn new(variable: &'a Variable, search: &'a Search<'a>, batch: &'a RecordBatch) -> Self {
         let names = std::iter::once(&variable.column).chain(variable.otherwise.as_ref());
         let cells: Vec<Cells<'a>> = names.map(|name| Cells::by_name(batch, name)).collect();
+        let number = if variable.reach.touches_number(&search.literal) { Found::Perhaps } else { Found::No };
+        let is_within = variable.reach.before.is_empty() && variable.reach.until.iter().all(|&at| at == 0);
+        let is_out = is_within
+            && number == Found::No
+            && !(variable.is_escaped && search.literal.may_be_escaped())
+            && cells.iter().all(|cells| search.literal.is_nowhere_in(cells));
         let values = match cells[0] {
-            Cells::Coded { values, .. } => values.len(),
+            Cells::Coded { values, .. } if !is_out => values.len(),
             _ => 0,
         };
-        let number = if variable.reach.touches_number(&search.literal) { Found::Perhaps } else { Found::No };
-        Self { variable, search, cells, known: vec![None; values], number }
+        Self { variable, search, cells, is_out, known: vec![None; values], lately: Vec::new(), number, scratch: String::new() }
     }
 
     fn row(&mut self, row: usize) -> Found {
-        if let Cells::Coded { keys, values } = self.cells[0]
-            && keys.is_valid(row)
-        {
-            let key = keys.value(row) as usize;
-            return match self.known.get(key) {
-                Some(Some(found)) => *found,
-                Some(None) => {
-                    let found = self.test(values.value(key));
-                    self.known[key] = Some(found);
-                    found
+        match self.cells[0] {
+            Cells::Coded { keys, values } if keys.is_valid(row) => {
+                let key = keys.value(row) as usize;
+                return match self.known.get(key) {
+                    Some(Some(found)) => *found,
+                    Some(None) => {
+                        let found = self.test(values.value(key));
+                        self.known[key] = Some(found);
+                        found
+                    }
+                    None => Found::Perhaps,
+                };
+            }
+            Cells::Text(array) if array.is_valid(row) => {
+                // A view of length 0 is 0: the empty memory says what is true of it once that was found.
+                let view = array.views()[row];
+                if self.lately.is_empty() {
+                    let found = self.test("");
+                    self.lately = vec![(0, found); MEMORY];
                 }
-                None => Found::Perhaps,
-            };
+                let place = ((view ^ view >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - MEMORY.trailing_zeros());
+                let (known, found) = self.lately[place as usize];
+                if known == view {
+                    return found;
+                }
+                let found = self.test(array.value(row));
+                self.lately[place as usize] = (view, found);
+                return found;
+            }
+            _ => {}
         }
         let Some(text) = self.cells.iter().find_map(|cells| cells.text(row)) else {
             // A number, perhaps one that follows from others; what is null in fact stands in no line.
@@ -568,7 +655,7 @@ impl<'a> Test<'a> {
         self.test(text)
     }
 
-    fn test(&self, text: &str) -> Found {
+    fn test(&mut self, text: &str) -> Found {
         let text = match self.variable.part {
             Some(part) => text.split(UNIT).nth(part).unwrap_or_default(),
             None => text,
@@ -586,11 +673,13 @@ impl<'a> Test<'a> {
     }
 
     /// Judges a value as it stands in the line.
-    fn test_in_line(&self, text: &str) -> Found {
+    fn test_in_line(&mut self, text: &str) -> Found {
         if !self.variable.reach.touches(&self.search.literal, text.as_bytes()) {
             return Found::No;
         }
-        let proves = |around: &Around| (self.search.proves)(&format!("{}{text}{}", around.before, around.after), around.edges);
-        if self.variable.around.as_ref().is_some_and(proves) { Found::Proven } else { Found::Perhaps }
+        let Some(around) = &self.variable.around else { return Found::Perhaps };
+        self.scratch.clear();
+        self.scratch.extend([around.before.as_str(), text, around.after.as_str()]);
+        if (self.search.proves)(&self.scratch, around.edges) { Found::Proven } else { Found::Perhaps }
     }
 }

@@ -95,10 +95,9 @@ impl Core {
             dir: dir.clone(),
             node: settings.server.node.clone(),
             wal_bytes_max: settings.store.wal_max.0,
-            flush_bytes: settings.store.flush_size.0,
             flush_interval_ms: settings.store.flush_interval.0.as_millis() as u64,
             cold: settings.store.cold.as_ref().map(keeping::cold_options).transpose()?,
-            ..store::Options::default()
+            ..store::Options::default().with_flush_bytes(settings.store.flush_size.0)
         };
         let opened = Store::open(options, clock.clone(), Arc::new(store::Disk)).await;
         let store = opened.map_err(|error| {

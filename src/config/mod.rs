@@ -66,7 +66,7 @@ impl Default for Server {
 pub struct Store {
     /// The write-ahead log may grow to this before senders are asked to wait.
     pub wal_max: Bytes,
-    /// Events are written to a file when so many bytes of them are in memory …
+    /// Events are written to a file when so many bytes of them are in memory (at least 16 MiB; other buffers grow and shrink with it) …
     pub flush_size: Bytes,
     /// … or when the oldest of them is so old.
     pub flush_interval: Span,

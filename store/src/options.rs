@@ -80,6 +80,29 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Budgets of memory that go with a flush size: what waits for its commit, what is hot, what compaction holds at a time.
+    /// The default flush size gives the defaults; a machine with little memory sets a smaller one.
+    #[must_use]
+    pub fn with_flush_bytes(self, flush_bytes: u64) -> Self {
+        let of = Self::default();
+        let flush_bytes = flush_bytes.max(FLUSH_BYTES_MIN);
+        let share = |bytes: u64| (u128::from(bytes) * u128::from(flush_bytes) / u128::from(of.flush_bytes)) as u64;
+        Self {
+            flush_bytes,
+            hot_bytes_max: share(of.hot_bytes_max),
+            queue_bytes_max: share(of.queue_bytes_max as u64) as usize,
+            ring_bytes_max: share(of.ring_bytes_max as u64) as usize,
+            compact_slice_rows: share(of.compact_slice_rows).min(of.compact_slice_rows),
+            compact_slice_bytes: share(of.compact_slice_bytes).min(of.compact_slice_bytes),
+            ..self
+        }
+    }
+}
+
+/// Below this, files would be too small to be worth their footers.
+const FLUSH_BYTES_MIN: u64 = 16 << 20;
+
 /// The store at this moment.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {

@@ -29,7 +29,7 @@ use proof::{
 use query::Engine;
 use serde_json::{Value, json};
 use store::{
-    ColdOptions, Store,
+    ColdOptions, Snapshot, Store,
     proof::{Attempt, ExportOptions, VerifyOptions},
 };
 
@@ -225,6 +225,26 @@ impl StoreProofs {
     }
 }
 
+/// Snapshots that a check holds: compaction replaces files meanwhile, and what is not there any more would look like damage.
+/// A replaced file stays on the disk until the check has ended.
+struct Pins {
+    held: Vec<Arc<Snapshot>>,
+    /// Bytes of files that the last call told.
+    done: u64,
+}
+
+impl Pins {
+    /// The list of files that is checked was read shortly before its first file was: that is when it is held.
+    fn hold(&mut self, store: &Store, progress: &store::proof::Progress) {
+        if progress.step == "files" {
+            if progress.done < self.done {
+                self.held.push(store.snapshot());
+            }
+            self.done = progress.done;
+        }
+    }
+}
+
 /// A leaf made anew, and the places of its rows in order.
 struct Made {
     leaf: Leaf,
@@ -257,9 +277,12 @@ impl Proofs for StoreProofs {
             };
             let is_ended = Arc::new(AtomicBool::new(false));
             let ended = is_ended.clone();
+            let pins = Mutex::new(Pins { held: vec![self.store.snapshot()], done: u64::MAX });
+            let store = self.store.clone();
             let report = store::proof::verify(
                 options,
                 Arc::new(move |progress| {
+                    pins.lock().unwrap_or_else(PoisonError::into_inner).hold(&store, &progress);
                     if !watch(progress.step, progress.done, progress.total) {
                         ended.store(true, Ordering::Relaxed);
                         // The check has no other way out: it ends its own thread, and says nothing on the way.
@@ -302,6 +325,7 @@ impl Proofs for StoreProofs {
 
     fn pack(&self, wanted: Packet, out: PathBuf) -> BoxFuture<'_, Result<Value, Refusal>> {
         Box::pin(async move {
+            let _pin = self.store.snapshot();
             let options = ExportOptions {
                 dir: self.dir.clone(),
                 out,

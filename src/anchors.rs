@@ -127,6 +127,11 @@ pub async fn run(
     }
 }
 
+/// Names of the places that roots are to be sent to, as attempts name them.
+pub fn targets(settings: &Proof) -> Vec<String> {
+    anchors(settings).iter().map(|anchor| anchor.way.name()).collect()
+}
+
 fn anchors(settings: &Proof) -> Vec<Anchor> {
     let anchor = |way, every: Duration| Anchor {
         way,

@@ -9,6 +9,7 @@
 
 mod facts;
 pub mod keeping;
+pub mod proof;
 pub mod retention;
 mod tokens;
 
@@ -474,12 +475,26 @@ fn app(core: &Arc<Core>, addresses: &Addresses, facts: Arc<ProgramFacts>) -> Res
         clock: core.clock.clone(),
         facts,
         keeping: core.keeping.clone(),
+        proofs: Arc::new(proofs(core)?),
+        proof_desk: dashboards::proof::Desk::new(core.settings.server.data_dir.join("proof-desk")),
         jobs: jobs(&core.settings),
         settings,
         passwords,
         scores: dashboards::api::scores::Cache::default(),
         scores_wanted: tokio::sync::Notify::new(),
     }))
+}
+
+fn proofs(core: &Arc<Core>) -> Result<proof::StoreProofs> {
+    Ok(proof::StoreProofs {
+        store: core.store.clone(),
+        engine: core.engine.clone(),
+        clock: core.clock.clone(),
+        dir: core.settings.server.data_dir.clone(),
+        cold: core.settings.store.cold.as_ref().map(keeping::cold_options).transpose()?,
+        targets: crate::anchors::targets(&core.settings.proof),
+        read: Arc::default(),
+    })
 }
 
 fn jobs(settings: &Settings) -> dashboards::jobs::Jobs {

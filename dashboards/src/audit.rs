@@ -43,6 +43,11 @@ pub enum Action {
     /// A legal hold: from here on nothing that it covers is deleted.
     HoldPlace,
     HoldRelease,
+    /// The proof was checked; a packet of evidence was made, left as a file, was removed.
+    ProofCheck,
+    EvidenceExport,
+    EvidenceTake,
+    EvidenceRemove,
 }
 
 impl Action {
@@ -69,6 +74,10 @@ impl Action {
             Self::JobRemove => ("job.remove", "database", "deletion"),
             Self::HoldPlace => ("hold.place", "configuration", "creation"),
             Self::HoldRelease => ("hold.release", "configuration", "deletion"),
+            Self::ProofCheck => ("proof.check", "database", "info"),
+            Self::EvidenceExport => ("evidence.export", "database", "access"),
+            Self::EvidenceTake => ("evidence.take", "database", "access"),
+            Self::EvidenceRemove => ("evidence.remove", "database", "deletion"),
         }
     }
 }

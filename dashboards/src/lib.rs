@@ -21,10 +21,12 @@ pub mod error;
 mod health;
 pub mod jobs;
 pub mod keeping;
+pub mod proof;
 mod rows;
 pub mod serve;
 mod shape;
 mod table;
+mod tar;
 mod time;
 
 use std::{ops::Deref, sync::Arc};
@@ -101,6 +103,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub facts: Arc<dyn Facts>,
     pub keeping: Arc<dyn keeping::Keeping>,
+    pub proofs: Arc<dyn proof::Proofs>,
+    pub proof_desk: proof::Desk,
     pub jobs: jobs::Jobs,
     pub settings: Settings,
     pub passwords: auth::Passwords,

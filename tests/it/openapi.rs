@@ -268,6 +268,26 @@ fn good_calls(
         ),
         ("post", "/holds/{id}/release", "/holds/1/release".into(), Some(json!({ "reason": "vụ việc đã khép" }))),
         ("get", "/keeping", "/keeping".into(), none()),
+        ("get", "/proof", "/proof".into(), none()),
+        ("get", "/events/{id}/proof", format!("/events/{event}/proof"), none()),
+        (
+            "post",
+            "/proof/check",
+            "/proof/check".into(),
+            Some(json!({ "files_only": true, "from": null, "to": null, "key": null, "anchors": null })),
+        ),
+        ("delete", "/proof/check", "/proof/check".into(), none()),
+        (
+            "post",
+            "/proof/packets",
+            "/proof/packets".into(),
+            Some(
+                json!({ "system": "dvc", "dataset": null, "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z", "reason": "vụ việc 12" }),
+            ),
+        ),
+        ("get", "/proof/packets/{id}/download", "/proof/packets/1/download".into(), none()),
+        ("get", "/proof", "/proof".into(), none()),
+        ("delete", "/proof/packets/{id}", "/proof/packets/1".into(), none()),
         ("get", "/oncall", "/oncall".into(), none()),
         ("post", "/channels", "/channels".into(), Some(json!({ "kind": "email", "address": "quantri@tinh.example" }))),
         ("post", "/channels/test", "/channels/test".into(), Some(json!({ "channel": null }))),
@@ -422,12 +442,17 @@ async fn every_route_takes_and_answers_what_the_document_says() {
     }
     let hold = json!({ "system": "dvc", "reason": "thử" });
     assert_eq!(reader.call("post", "/holds", "/holds", Some(&hold)).await.status, 403, "an auditor places no hold");
+    let packet = json!({ "system": "dvc", "from": "2020-01-01T00:00:00Z", "to": "2030-01-01T00:00:00Z", "reason": "thử" });
+    let status = reader.call("post", "/proof/packets", "/proof/packets", Some(&packet)).await.status;
+    assert_eq!(status, 403, "a packet of a system that the auditor does not see");
     for (path, url) in [
         ("/events/{id}", "/events/x"),
         ("/events/{id}/around", "/events/x/around"),
         ("/systems/{id}", "/systems/x"),
         ("/systems/{id}/requirements/{key}", "/systems/dvc/requirements/x"),
         ("/incidents/{id}", "/incidents/999"),
+        ("/events/{id}/proof", "/events/x/proof"),
+        ("/proof/packets/{id}/download", "/proof/packets/999/download"),
         ("/jobs/{id}", "/jobs/999"),
         ("/jobs/{id}/rows", "/jobs/999/rows"),
         ("/jobs/{id}/download", "/jobs/999/download?format=csv"),
@@ -498,6 +523,14 @@ async fn every_route_takes_and_answers_what_the_document_says() {
         ("/channels", "/channels", json!({ "kind": "webhook", "address": "http://127.0.0.1/x" })),
         ("/sources/adopt", "/sources/adopt", json!({ "address": "không phải", "system": "dvc", "reason": "x" })),
         ("/setup/source", "/setup/source", json!({ "kind": "fax" })),
+        ("/proof/check", "/proof/check", json!({ "key": "không phải khoá" })),
+        ("/proof/check", "/proof/check", json!({ "anchors": "không có dòng nào" })),
+        ("/proof/check", "/proof/check", json!({ "from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z" })),
+        (
+            "/proof/packets",
+            "/proof/packets",
+            json!({ "system": "dvc", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z", "reason": " " }),
+        ),
         ("/holds", "/holds", json!({ "system": "dvc", "reason": " " })),
         ("/holds", "/holds", json!({ "system": "khong-co", "reason": "x" })),
         ("/holds", "/holds", json!({ "from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z", "reason": "x" })),
@@ -516,6 +549,9 @@ async fn every_route_takes_and_answers_what_the_document_says() {
 
     for (method, path, url, body) in &good {
         let start = Instant::now();
+        while path.starts_with("/proof/packets") && !admin.call("get", "/proof", "/proof", None).await.body["running"].is_null() {
+            assert!(start.elapsed() < DEADLINE, "the check or the packet did not end");
+        }
         while *path == "/jobs/{id}/rows" && admin.call("get", "/jobs/{id}", "/jobs/1", None).await.body["status"] != "done" {
             assert!(start.elapsed() < DEADLINE, "the job did not end");
         }

@@ -2,9 +2,9 @@
 
 use std::{net::UdpSocket, process::Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::{DEADLINE, Site, wait_for};
+use crate::harness::{DEADLINE, Person, Site, wait_for};
 
 const LINE: &str = "<38>Nov 23 08:00:01 web01 sshd[812]: Failed password for lan from 203.0.113.9 port 1 ssh2\n";
 
@@ -112,4 +112,104 @@ fn settings_of_the_proof_are_checked() {
         said.contains("is not host:port") && said.contains("not a mail address") && said.contains("needs a mail server"),
         "{said}"
     );
+}
+
+/// Asks for the page until nothing runs any more.
+async fn idle(person: &Person) -> Value {
+    let start = std::time::Instant::now();
+    loop {
+        let (status, page) = person.get("/api/v1/proof").await;
+        assert_eq!(status, 200, "{page}");
+        if page["running"].is_null() {
+            return page;
+        }
+        assert!(start.elapsed() < DEADLINE, "it did not end: {page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_checks_proves_one_line_and_packs() {
+    let site = Site::new("");
+    ingest(&site, "one.log", 300);
+    let printed = site.chieng(&["store", "anchor", "--now"]);
+    assert!(printed.status.success(), "{}", text(&printed));
+    let line = String::from_utf8_lossy(&printed.stdout).trim().to_owned();
+    let server = site.start();
+    let admin = Person::first_admin(&site, &server).await;
+    let page = idle(&admin).await;
+    assert_eq!((&page["chain"]["root"], &page["chain"]["line"], &page["checked"]), (&json!(1), &json!(line), &Value::Null));
+    assert_eq!((&page["chain"]["roots"][0]["signed"], &page["chain"]["journals_total"]), (&json!(true), &json!(1)), "{page}");
+
+    // Compared with what the auditor holds: the key and the line.
+    let wanted = json!({ "key": page["chain"]["key"], "anchors": format!("ghi tay: {line}") });
+    let (status, answer) = admin.post("/api/v1/proof/check", wanted).await;
+    assert_eq!(status, 200, "{answer}");
+    let checked = idle(&admin).await["checked"].clone();
+    assert_eq!((&checked["outcome"], &checked["with_key"], &checked["by"]), (&json!("intact"), &json!(true), &json!("quantri")));
+    assert!(checked["report"]["anchors"] == 1 && checked["report"]["rows"].as_u64() >= Some(300), "{checked}");
+
+    let sql = "SELECT event.id FROM events WHERE event.dataset = 'sshd.auth' ORDER BY event.id LIMIT 1";
+    let event = site.query(sql)[0]["event.id"].as_str().expect("an id").to_owned();
+    let (status, proof) = admin.get(&format!("/api/v1/events/{event}/proof")).await;
+    assert_eq!((status, &proof["state"], &proof["rows"]), (200, &json!("signed"), &json!("fits")), "{proof}");
+    assert_eq!(
+        (&proof["chain"]["fits"], &proof["root"]["signed"], &proof["root"]["line"]),
+        (&json!(true), &json!(true), &json!(line))
+    );
+    assert_eq!(
+        proof["leaf"]["hash"],
+        proof["block"]["leaves"][proof["block"]["place"].as_u64().unwrap_or(9) as usize],
+        "{proof}"
+    );
+
+    let span = json!({ "system": "unassigned", "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z", "reason": "vụ 9" });
+    let (status, made) = admin.post("/api/v1/proof/packets", span).await;
+    assert_eq!((status, &made["id"]), (200, &json!(1)), "{made}");
+    let page = idle(&admin).await;
+    assert!(page["packets"][0]["rows"].as_u64() >= Some(300) && page["packet_failed"].is_null(), "{page}");
+    let tar = admin.open("/api/v1/proof/packets/1/download").await.bytes().await.expect("a body");
+    std::fs::write(site.path("packet.tar"), &tar).expect("write");
+    let opened = std::process::Command::new("tar").args(["-xf", "packet.tar"]).current_dir(site.path("")).output().expect("tar");
+    assert!(opened.status.success(), "{opened:?}");
+    let (given, _) = proof::chain::read_anchors(&line);
+    let packet = proof::packet::check(&site.path("chieng-proof-1"), None, &given).expect("the packet can be checked");
+    assert!(packet.is_intact() && packet.rows >= 300, "{packet:?}");
+    let noted = "SELECT count(*) FROM events WHERE event.action IN ('proof.check', 'evidence.export', 'evidence.take')";
+    wait_for("the audit events", || (site.count(noted) == 3).then_some(()));
+
+    // An owner reads the page, and does none of this.
+    let owner =
+        json!({ "name": "chu", "display_name": "Chủ quản", "role": "owner", "password": "mật khẩu rất dài 3", "systems": [] });
+    assert_eq!(admin.post("/api/v1/users", owner).await.0, 200);
+    let owner = Person::login(&server, "chu", "mật khẩu rất dài 3").await;
+    let page = idle(&owner).await;
+    assert_eq!(
+        (&page["packets"], &page["may"]["check"], &page["chain"]["root"]),
+        (&json!([]), &json!(false), &json!(1)),
+        "{page}"
+    );
+    assert_eq!(owner.post("/api/v1/proof/check", json!({})).await.0, 403);
+    assert_eq!(
+        owner.get(&format!("/api/v1/events/{event}/proof")).await.0,
+        404,
+        "what proves an event is as visible as the event"
+    );
+    assert_eq!(owner.get("/api/v1/proof/packets/1/download").await.0, 403);
+
+    // Somebody edits a file under the running server.
+    let file = find(&site.data().join("segments")).expect("a segment");
+    let mut bytes = std::fs::read(&file).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).expect("write");
+    assert_eq!(admin.post("/api/v1/proof/check", json!({ "files_only": true })).await.0, 200);
+    let checked = idle(&admin).await["checked"].clone();
+    assert_eq!(
+        (&checked["outcome"], &checked["report"]["divergences"][0]["kind"]),
+        (&json!("not_intact"), &json!("file")),
+        "{checked}"
+    );
+    assert_eq!(admin.delete("/api/v1/proof/packets/1").await, 204);
+    assert_eq!(admin.delete("/api/v1/proof/packets/1").await, 404);
+    server.stop();
 }

@@ -12,6 +12,7 @@ pub mod keeping;
 pub mod oncall;
 pub mod paste;
 pub mod patterns;
+pub mod proof;
 pub mod query;
 pub mod register;
 pub mod rules;
@@ -74,6 +75,7 @@ pub fn routes() -> Vec<Route> {
         route("POST", "/searches", Person, "Save a search; one's own of the same name is replaced", &[], "NewSearch", Json("SavedSearch"), post(saved::save)),
         route("DELETE", "/searches/{id}", Person, "Remove a saved search", &[], "", Nothing, delete(saved::remove)),
         route("GET", "/events/{id}/around", Person, "The events before and after one, of the same host or sender", &[("n", "how many on each side, at most 100"), ("by", "host or sender; host unless the event has none")], "", Json("Around"), get(events::around)),
+        route("GET", "/events/{id}/proof", Person, "What proves one event: leaf, block, chain, signed root, anchors", &[], "", Json("EventProof"), get(proof::of_event)),
         route("GET", "/events/{id}", Person, "One event with all its fields", &[], "", Json("EventPage"), get(events::show)),
         route("GET", "/fields", Person, "The field catalogue", &[], "", Json("[FieldRow]"), get(events::fields)),
         route("POST", "/query", Person, "Run one SELECT", &[], "{ sql: text, format?: \"json\" | \"csv\" | \"ndjson\" | \"table\" | \"arrow\" | null }", Also("SqlAnswer", &["text/csv; charset=utf-8", "application/x-ndjson", "text/plain; charset=utf-8", "application/vnd.apache.arrow.stream"]), post(query::run)),
@@ -95,6 +97,12 @@ pub fn routes() -> Vec<Route> {
         route("GET", "/keeping", Person, "How long the disk lasts, legal holds, the newest deletions; as far as the asker sees", &[], "", Json("Keeping"), get(keeping::show)),
         route("POST", "/holds", Holder, "Place a legal hold: nothing that it covers is deleted until it is released", &[], "{ system?: text | null, class?: text | null, from?: text | null, to?: text | null, reason: text }", Json("Hold"), post(keeping::place)),
         route("POST", "/holds/{id}/release", Admin, "Release a legal hold, with a reason", &[], "{ reason: text }", Json("Hold"), post(keeping::release)),
+        route("GET", "/proof", Person, "The chain of proof: journals, roots, anchors; the last check; packets", &[], "", Json("Proof"), get(proof::show)),
+        route("POST", "/proof/check", Person, "Check everything against the proof, in the background; auditors and administrators", &[], "{ files_only?: boolean, from?: text | null, to?: text | null, key?: text | null, anchors?: text | null }", Json("Proof"), post(proof::check)),
+        route("DELETE", "/proof/check", Person, "Break a check off", &[], "", Nothing, delete(proof::stop)),
+        route("POST", "/proof/packets", Person, "Make a packet of evidence in the background; auditors and administrators", &[], "{ system: text, dataset?: text | null, from: text, to: text, reason: text }", Json("{ id: integer }"), post(proof::pack)),
+        route("GET", "/proof/packets/{id}/download", Person, "A packet of evidence as a file; each download is audited", &[], "", Stream(&["application/x-tar"]), get(proof::take)),
+        route("DELETE", "/proof/packets/{id}", Person, "Remove a packet of evidence", &[], "", Nothing, delete(proof::remove)),
         route("GET", "/oncall", Person, "Schedules and escalation", &[], "", Json("OnCall"), get(oncall::show)),
         route("POST", "/oncall", Admin, "Replace schedules and escalation, whole or not at all", &[], "OnCallChange", Json("OnCall"), post(oncall::replace)),
         route("GET", "/channels", Person, "Ways to reach people", &[], "", Json("[Channel]"), get(oncall::channels)),

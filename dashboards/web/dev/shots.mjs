@@ -9,7 +9,7 @@ import { serve } from './serve.mjs';
 
 const PAGES = {
   home: '/', hunt: '/hunt', 'hunt-panel': '/hunt?q=Failed', 'hunt-error': '/hunt?q=ssh+(lỗi', 'hunt-sql': '/hunt?mode=sql&q=SELECT+source.ip%2C+count(*)+FROM+events+GROUP+BY+source.ip', 'hunt-empty': '/hunt?q=khongcogi', 'hunt-failed': '/hunt?q=hỏng', 'hunt-partial': '/hunt?q=GET',
-  paste: '/hunt/paste', patterns: '/hunt/analysis?q=Failed', different: '/hunt/analysis?tab=different', 'hunt-saved': '/hunt', 'hunt-around': '/hunt?q=Failed', 'hunt-live': '/hunt?live=1', alerts: '/alerts', incident: '/incidents/i2', systems: '/systems', 'systems-table': '/systems?view=table', system: '/systems/taichinh', 'system-none': '/systems/phananh', sources: '/sources', rules: '/rules', oncall: '/oncall', users: '/users', firsthour: '/first-hour', notfound: '/khong-co', login: '/login', setup: '/setup?token=abc-123',
+  paste: '/hunt/paste', patterns: '/hunt/analysis?q=Failed', different: '/hunt/analysis?tab=different', 'hunt-saved': '/hunt', 'hunt-around': '/hunt?q=Failed', 'hunt-live': '/hunt?live=1', alerts: '/alerts', incident: '/incidents/i2', systems: '/systems', 'systems-table': '/systems?view=table', system: '/systems/taichinh', 'system-none': '/systems/phananh', sources: '/sources', proof: '/proof', 'proof-event': '/proof?event=n1-1204-3', jobs: '/hunt/jobs?job=3', 'hunt-chart': '/hunt?q=%7C+timechart+span%3D1h+count()+by+event.dataset', rules: '/rules', oncall: '/oncall', users: '/users', firsthour: '/first-hour', notfound: '/khong-co', login: '/login', setup: '/setup?token=abc-123',
 };
 const SIZES = { 1366: { width: 1366, height: 768 }, 390: { width: 390, height: 844 } };
 const ACT = {

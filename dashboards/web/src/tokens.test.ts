@@ -48,6 +48,10 @@ describe.each([['light', light, 0.12], ['dark', dark, 0.16]] as const)('%s theme
     for (const name of ['breached', 'blind', 'expired', 'partly']) expect(contrast(channels(at(name)), mix(at(name), at('surface'), tint)), name).toBeGreaterThanOrEqual(4.5);
   });
 
+  it('series of a chart stand out from the ground', () => {
+    for (const name of ['s1', 's2', 's3', 's4', 's5', 's6', 's7', 's8', 's-other']) expect(contrast(channels(at(name)), channels(at('surface'))), name).toBeGreaterThanOrEqual(3);
+  });
+
   it('borders of controls and the focus ring stand out', () => {
     for (const ground of GROUND) for (const name of ['focus', 'line-strong']) expect(contrast(channels(at(name)), channels(at(ground))), `${name} on ${ground}`).toBeGreaterThanOrEqual(3);
   });

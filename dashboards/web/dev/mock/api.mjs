@@ -1,10 +1,11 @@
 // The mock of /api/v1 for development and screenshots: answers as src/lib/types.ts says. Never shipped.
-import { brief, channels, events, fields, incidents, iso, keeping, LABELS, oncall, rules, session, sources, systems, users } from './data.mjs';
+import { brief, channels, events, fields, incidents, iso, keeping, LABELS, oncall, proof, rules, session, sources, systems, users } from './data.mjs';
 
 let loggedIn = true;
 let setupNeeded = false;
 const waits = new Map();
-const jobs = [];
+const job = (id, q, more) => ({ id, q, mode: 'search', from: iso(Date.now() - 30 * 864e5), to: iso(Date.now() - 864e5), columns: [], status: 'done', permille: null, rows: 1204, bytes: 412_000, complete: true, reason: null, readable: true, created: iso(Date.now() - 5e7), started: iso(Date.now() - 5e7), ended: iso(Date.now() - 4.9e7), expires: iso(Date.now() + 6 * 864e5), ...more });
+const jobs = [job('3', 'Failed', {}), job('2', 'GET | stats count() by source.ip <img src=x onerror=alert(1)>', { complete: false, reason: 'more than 256 MiB' }), job('1', 'SELECT * FROM events', { mode: 'sql', status: 'interrupted', readable: false, complete: false, rows: 0 })];
 const searches = [{ id: '1', name: 'Đăng nhập hỏng <img src=x>', q: 'Failed password', mode: 'search', from: '-7d', to: 'now', columns: ['user.name', 'source.ip', 'message'], shared: true, mine: false, owner: 'lan.tran', changed: '2026-11-01T00:00:00Z' }];
 const fail = (status, code, message, more = {}) => ({ status, body: { error: { code, message, request_id: 'req-7f3a19', ...more } } });
 const missing = () => fail(404, 'not_found', 'no such thing');
@@ -54,6 +55,11 @@ const routes = {
       search('', b.from, b.to).forEach((e) => by.set(e['source.ip'], (by.get(e['source.ip']) ?? 0) + 1));
       return { sql: b.q, columns: [label('source.ip'), { name: 'count(*)', type: 'long' }], rows: [...by].map(([ip, n]) => ({ 'source.ip': ip, 'count(*)': n })), took_ms: 41, scanned: { segments: 12, segments_skipped: 400, rows: 9000 }, complete: true, next: null };
     }
+    if (/\|\s*timechart/.test(b.q)) {
+      const names = ['sshd.auth', 'nginx.access', 'fortigate.traffic', 'windows.security', '<b onmouseover=alert(1)>', 'oracle.audit', 'mssql.audit', 'dns.query', 'dhcp.lease', 'vpn.session'], start = Math.floor(Date.parse(b.from) / 36e5) * 36e5;
+      const rows = Array.from({ length: 24 }, (_, h) => [...names, null, 'OTHER'].map((name, i) => ({ timestamp: iso(start + h * 36e5), 'event.dataset': name, count: Math.round((1200 / (i + 1)) * (1.4 + Math.sin(h / 4 + i))) }))).flat();
+      return { sql: 'SELECT date_bin(INTERVAL \'1 hours\', timestamp) AS "timestamp", event.dataset, count(*) AS "count" FROM events GROUP BY 1, 2', view: 'chart', span_ms: 36e5, columns: [{ name: 'timestamp', type: 'date' }, { name: 'event.dataset', type: 'keyword' }, { name: 'count', type: 'long' }].map((c) => ({ label_vi: null, label_en: null, ...c })), rows, took_ms: 61, scanned: { segments: 12, segments_skipped: 3, rows: 326_013 }, complete: true, reason: null, next: null };
+    }
     if (/\|\s*stats count\(\) by source\.ip/.test(b.q)) {
       const by = new Map();
       search(b.q.split('|')[0].trim(), b.from, b.to).forEach((e) => by.set(e['source.ip'], (by.get(e['source.ip']) ?? 0) + 1));
@@ -102,6 +108,7 @@ const routes = {
   'GET /jobs': () => { for (const job of jobs) if (job.status === 'running') Object.assign(job, job.permille < 900 ? { permille: job.permille + 300, rows: job.rows + 1200 } : { status: 'done', permille: null, complete: true, readable: true, ended: iso(Date.now()) }); return { jobs, most: 20, bytes: 4096, bytes_most: 1 << 30, keep_days: 7 }; },
   'POST /jobs': (b) => { const job = { columns: [], ...b, id: String(jobs.length + 1), status: 'running', permille: 0, rows: 0, bytes: 0, complete: false, reason: null, readable: false, created: iso(Date.now()), started: iso(Date.now()), ended: null, expires: iso(Date.now() + 7 * 864e5) }; jobs.unshift(job); return job; },
   'DELETE /jobs/:id': (_, { id }) => (jobs.splice(jobs.findIndex((one) => one.id === id), 1), {}),
+  'GET /jobs/:id/rows': (_, { id }, p) => { const found = search(jobs.find((one) => one.id === id)?.q ?? '', '2000', '2100'), at = Number(p.get('offset') ?? 0), rows = found.slice(at, at + 100); return { view: 'events', columns: ['timestamp', 'system.id', 'host.name', 'event.dataset', 'message'].map(label), rows, offset: at, total: found.length, next: at + 100 < found.length ? at + 100 : null, complete: id !== '2', reason: id === '2' ? 'more than 256 MiB' : null }; },
   'GET /searches': () => searches,
   'POST /searches': (b) => { const one = { ...b, id: String(searches.length + 1), mine: true, owner: 'admin', changed: iso(Date.now()) }; searches.push(one); return one; },
   'DELETE /searches/:id': (_, { id }) => (searches.splice(searches.findIndex((one) => one.id === id), 1), {}),
@@ -154,6 +161,19 @@ const routes = {
     const hold = keeping.holds.find((one) => String(one.id) === id && !one.released);
     return hold ? Object.assign(hold, { released: { at: iso(Date.now()), by: 'lan.tran', reason: b.reason } }) : missing();
   },
+  'GET /proof': () => proof,
+  'POST /proof/check': () => ((proof.running = { kind: 'check', system: null, by: 'admin', since: iso(Date.now()), step: 'rows', permille: 420, stopping: false }), proof),
+  'DELETE /proof/check': () => ((proof.running = null), {}),
+  'POST /proof/packets': (b) => (proof.packets.unshift({ ...b, id: proof.packets.length + 1, by: 'admin', made: iso(Date.now()), expires: iso(Date.now() + 3 * 864e5), rows: 1204, leaves: 12, unsigned: 1, incomplete: 0 }), { id: proof.packets.length }),
+  'DELETE /proof/packets/:id': (_, { id }) => (proof.packets.splice(proof.packets.findIndex((one) => String(one.id) === id), 1), {}),
+  'GET /events/:id/proof': (_, { id }) => ({
+    event: id, ingested: iso(Date.now() - 7.2e6), system: 'dvc', dataset: 'sshd.auth', state: 'signed', reason: null, journal: '2026-11-23.proof', rows: 'fits',
+    leaf: { system: 'dvc', dataset: 'sshd.auth', skewed: false, rows: 412, content: 'c1'.repeat(32), hash: '77d05f3a09c12b1e'.repeat(4) },
+    block: { after: 1200, through: 1262, from: iso(Date.now() - 7.26e6), to: iso(Date.now() - 7.2e6), unplaced: 0, leaves: Array.from({ length: 7 }, (_, i) => `${i}0`.repeat(32)), place: 3, hash: '41f07be290abc3d4'.repeat(4) },
+    chain: { before: 'aa'.repeat(32), steps: Array.from({ length: 38 }, () => 'bb'.repeat(32)), end: '90abc3d441f07be2'.repeat(4), fits: true },
+    root: { number: 41, hash: '5f3a09c177d02b1e'.repeat(4), statement: '{}', signature: 'ef'.repeat(64), key: 'cd'.repeat(32), signed: true, line: 'CHIENG-ROOT n1 41 5f3a-09c1-77d0-2b1e-5f3a-09c1-77d0-2b1e 9d04' },
+    anchors: [{ root: 41, target: 'syslog tcp 192.0.2.1:514', at: iso(Date.now() - 3.5e6), answer: '114 bytes sent' }],
+  }),
   'POST /sources/adopt': (b) => ((sources.unknown_senders = sources.unknown_senders.filter((s) => s.address !== b.address)), { moved: 1753, since: '2026-11-22T00:00:00Z' }),
   'GET /oncall': () => oncall,
   'POST /oncall': (b) => Object.assign(oncall, b),

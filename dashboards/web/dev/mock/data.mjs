@@ -133,6 +133,25 @@ export const keeping = {
   deletions_total: 1, may: { place: true, release: true },
 };
 
+const hex = (i) => Array.from({ length: 8 }, (_, k) => ((i * 2654435761 + k * 40503 + 0x1234567) >>> 0).toString(16).padStart(8, '0')).join('');
+export const proof = {
+  chain: {
+    node: 'n1', key: hex(7), root: 42, line: 'CHIENG-ROOT n1 42 5f3a-09c1-77d0-2b1e-90ab-c3d4-41f0-7be2 9d04', signed_at: iso(NOW - 41 * MIN), signed_through: 180_244, through: 181_002, anchored: 41, anchored_at: iso(NOW - 62 * MIN), unanchored_since: iso(NOW - 41 * MIN), broken: null,
+    journals: [0, 1, 2].map((i) => ({ file: `${iso(NOW - i * DAY).slice(0, 10)}.proof`, day: iso(NOW - i * DAY).slice(0, 10), bytes: 412_000 + i * 90_000, blocks: 1_204, rows: 4_100_233, roots: i === 0 ? 10 : 24, anchors: i === 0 ? 19 : 48, deletions: i, damage: null })),
+    journals_total: 212,
+    roots: Array.from({ length: 40 }, (_, i) => ({ number: 42 - i, hash: hex(42 - i), hour: iso(Math.floor(NOW / HOUR) * HOUR - (i + 1) * HOUR), signed_at: iso(Math.floor(NOW / HOUR) * HOUR - i * HOUR + 2 * MIN), blocks: 51, rows: 171_022 + i * 93, signed: true, anchors: i === 0 ? 0 : 2 })),
+    targets: [{ target: 'syslog tcp 192.0.2.1:514', root: 41, taken_at: iso(NOW - 62 * MIN), tried_at: iso(NOW - 2 * MIN), failures: 3, detail: 'no connection in time' }, { target: 'mail kiemtoan@tinh.example', root: 30, taken_at: iso(NOW - 13 * HOUR), tried_at: iso(NOW - 13 * HOUR), failures: 0, detail: '250 2.0.0 Ok' }],
+    attempts: [{ root: 42, target: 'syslog tcp 192.0.2.1:514', at: iso(NOW - 2 * MIN), taken: false, detail: 'no connection in time' }, { root: 41, target: 'syslog tcp 192.0.2.1:514', at: iso(NOW - 62 * MIN), taken: true, detail: '114 bytes sent' }],
+  },
+  running: null,
+  checked: {
+    at: iso(NOW - 26 * HOUR), ended: iso(NOW - 25.6 * HOUR), by: 'kiemtoan', outcome: 'not_intact', reason: null, files_only: false, from: null, to: null, with_key: true, with_anchors: false,
+    report: { journals: 211, blocks: 250_113, roots: 5_061, anchors: 4_920, by_outside: false, files: 812, files_bytes: 212e9, leaves: 1_940_220, rows: 861_004_112, leaves_expired: 4_100, leaves_partly_expired: 0, leaves_unreadable: 1, rows_unproven: 0, unanchored: { from: 41, to: 42, since: iso(NOW - 41 * MIN) }, unsigned: [{ from: 180_245, to: 181_002, what: 'no root is signed yet' }], remarks: [], divergences: [{ kind: 'rows_changed', what: 'one or more of 412 rows were changed', hour: '2026-11-21T09Z', from: 1_201, to: 1_262, system: 'dvc', dataset: 'sshd.auth', files: ['20261121T09-1201-1262-l1.parquet'], events: ['n1-1204-3'] }, { kind: 'file', what: 'checksum 9f… found, 41… expected', hour: '2026-11-21T09Z', from: 1_201, to: 1_262, system: null, dataset: null, files: ['20261121T09-1201-1262-l1.parquet'], events: [] }], divergences_total: 2 },
+  },
+  packets: [{ id: 1, system: 'dvc', dataset: null, from: iso(NOW - 30 * DAY), to: iso(NOW - 2 * DAY), by: 'kiemtoan', reason: 'Công văn 112/CAT-ANM, vụ việc SC-12 <img src=x>', made: iso(NOW - 3 * HOUR), expires: iso(NOW + 2.8 * DAY), rows: 181_204, leaves: 1_204, unsigned: 2, incomplete: 0 }],
+  packet_failed: null, may: { check: true, pack: true },
+};
+
 export const sources = {
   sources: [['syslog-udp', 'syslog_udp', '0.0.0.0:514', 41, 'ok', 12], ['syslog-tcp', 'syslog_tcp', '0.0.0.0:601', 18, 'ok', -40], ['http-winlogbeat', 'http', '/ingest/v1/winlogbeat', 23, 'ok', 800], ['quan-trac', 'syslog_udp', '0.0.0.0:5514', 2, 'skewed', -93_600_000], ['phananh', 'http', '/ingest/v1/phananh', 1, 'silent', null]].map(([name, kind, address, senders, status, skew]) => ({ name, kind, address, senders, events_24h: status === 'silent' ? 0 : 12_000 + senders * 5137, last_event: status === 'silent' ? iso(NOW - 31 * HOUR) : iso(NOW - 2000), silent: status === 'silent', parsers: kind === 'http' ? ['winlogbeat'] : ['sshd', 'nginx_access', 'fortigate'], quarantined: Math.floor(rnd() * 60), refused: Math.floor(rnd() * 9), skew_ms: skew, status, detail: null })),
   unknown_senders: [{ address: '10.44.7.19', source: 'syslog-udp', first_seen: iso(NOW - 5 * HOUR), last_seen: iso(NOW - MIN), events: 1842, sample: '<134>Nov 23 16:44:02 KHO-SW01 %LINK-3-UPDOWN: Interface Gi1/0/3, changed state to down' }, { address: '203.0.113.200', source: 'syslog-udp', first_seen: iso(NOW - 2 * HOUR), last_seen: iso(NOW - 20 * MIN), events: 7, sample: HOSTILE[0] }],

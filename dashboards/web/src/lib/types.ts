@@ -285,6 +285,18 @@ export interface Jobs {
   keep_days: number;
 }
 
+/** GET /jobs/{id}/rows */
+export interface JobRows {
+  view: 'events' | 'table';
+  columns: Column[];
+  rows: Row[];
+  offset: number;
+  total: number;
+  next: number | null;
+  complete: boolean;
+  reason: string | null;
+}
+
 /** GET /events/{id}/around */
 export interface Around {
   by: 'host' | 'sender';
@@ -656,4 +668,110 @@ export interface Assignee {
   name: string;
   display_name: string;
   role: Role;
+}
+
+/** GET /proof: the chain of proof, what was checked, packets of evidence. */
+export interface ProofRoot {
+  number: number;
+  hash: string;
+  hour: Time;
+  signed_at: Time;
+  blocks: number;
+  rows: number;
+  /** The signature is that of the key in the root. */
+  signed: boolean;
+  /** Receipts of this root or of a later one. */
+  anchors: number;
+}
+export interface ProofReport {
+  journals: number;
+  blocks: number;
+  roots: number;
+  anchors: number;
+  /** Compared with anchors that were given, not with the server's own word. */
+  by_outside: boolean;
+  files: number;
+  files_bytes: number;
+  leaves: number;
+  rows: number;
+  leaves_expired: number;
+  leaves_partly_expired: number;
+  leaves_unreadable: number;
+  rows_unproven: number;
+  unanchored: { from: number; to: number; since: Time } | null;
+  unsigned: { from: number; to: number; what: string }[];
+  remarks: string[];
+  divergences: { kind: string; what: string; hour: string | null; from: number | null; to: number | null; system: string | null; dataset: string | null; files: string[]; events: string[] }[];
+  divergences_total: number;
+}
+export interface ProofCheck {
+  at: Time;
+  ended: Time;
+  by: string;
+  outcome: 'intact' | 'not_intact' | 'cancelled' | 'failed';
+  reason: string | null;
+  files_only: boolean;
+  from: Time | null;
+  to: Time | null;
+  with_key: boolean;
+  with_anchors: boolean;
+  report: ProofReport | null;
+}
+export interface ProofPacket {
+  id: number;
+  system: string;
+  dataset: string | null;
+  from: Time;
+  to: Time;
+  by: string;
+  reason: string;
+  made: Time;
+  expires: Time;
+  rows: number;
+  leaves: number;
+  unsigned: number;
+  incomplete: number;
+}
+export interface Proof {
+  chain: {
+    node: string;
+    /** Public key, hexadecimal. */
+    key: string;
+    root: number;
+    line: string | null;
+    signed_at: Time | null;
+    signed_through: number;
+    through: number;
+    anchored: number;
+    anchored_at: Time | null;
+    unanchored_since: Time | null;
+    broken: string | null;
+    journals: { file: string; day: string; bytes: number; blocks: number; rows: number; roots: number; anchors: number; deletions: number; damage: string | null }[];
+    journals_total: number;
+    roots: ProofRoot[];
+    targets: { target: string; root: number; taken_at: Time | null; tried_at: Time | null; failures: number; detail: string }[];
+    attempts: { root: number; target: string; at: Time; taken: boolean; detail: string }[];
+  };
+  running: { kind: 'check' | 'packet'; system: string | null; by: string; since: Time; step: string; permille: number | null; stopping: boolean } | null;
+  checked: ProofCheck | null;
+  packets: ProofPacket[];
+  packet_failed: { at: Time; reason: string } | null;
+  may: { check: boolean; pack: boolean };
+}
+
+/** GET /events/{id}/proof */
+export interface EventProof {
+  event: string;
+  ingested: Time;
+  system: string;
+  dataset: string;
+  state: 'signed' | 'waiting' | 'unproven' | 'damaged';
+  reason: string | null;
+  journal: string | null;
+  leaf: { system: string; dataset: string; skewed: boolean; rows: number; content: string; hash: string } | null;
+  rows: 'fits' | 'differs' | 'not_checked';
+  block: { after: number; through: number; from: Time; to: Time; unplaced: number; leaves: string[]; place: number; hash: string } | null;
+  chain: { before: string; steps: string[]; end: string; fits: boolean } | null;
+  root: { number: number; hash: string; statement: string; signature: string; key: string; signed: boolean; line: string } | null;
+  anchors: { root: number; target: string; at: Time; answer: string }[];
 }

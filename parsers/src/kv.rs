@@ -219,6 +219,13 @@ mod tests {
     }
 
     #[test]
+    fn line_ends_between_pairs_belong_to_none() {
+        for text in ["a=1 2 \nb=3 \r\nc=4", "a=1 2 \\nb=3 \\nc=4"] {
+            assert_eq!(Multiword::new(text).collect::<Vec<_>>(), [("a", "1 2"), ("b", "3"), ("c", "4")], "{text:?}");
+        }
+    }
+
+    #[test]
     fn quotings() {
         let is = |text: &str, expected: &[(&str, &str)]| {
             let expected: Vec<_> = expected.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();

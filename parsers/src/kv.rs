@@ -169,9 +169,9 @@ impl<'r> Iterator for Multiword<'r> {
         let mut from = value;
         while let Some(next) = next_equals(text, from) {
             let word = text[from..next].rfind(' ').map(|at| from + at);
-            // Some writers put an escaped line end between pairs.
-            if let Some(blank) = word.filter(|blank| is_key(text[blank + 1..next].trim_start_matches("\\n"))) {
-                self.rest = text[blank + 1..].trim_start_matches("\\n");
+            // Some writers put a line end between pairs, as it is or escaped.
+            if let Some(blank) = word.filter(|blank| is_key(past_line_ends(&text[blank + 1..next]))) {
+                self.rest = past_line_ends(&text[blank + 1..]);
                 return Some((key, text[value..blank].trim_end_matches(' ')));
             }
             from = next + 1;
@@ -179,6 +179,10 @@ impl<'r> Iterator for Multiword<'r> {
         self.rest = "";
         Some((key, text[value..].trim_end_matches(' ')))
     }
+}
+
+fn past_line_ends(text: &str) -> &str {
+    text.trim_start_matches(['\n', '\r']).trim_start_matches("\\n")
 }
 
 /// The next equals sign that no backslash escapes.
@@ -212,6 +216,13 @@ mod tests {
         let event = Event::new(&arena);
         let text = arena.alloc_str(text);
         Pairs::new(text, separator).map(|pair| (pair.key.to_owned(), pair.value(&event).to_owned())).collect()
+    }
+
+    #[test]
+    fn line_ends_between_pairs_belong_to_none() {
+        for text in ["a=1 2 \nb=3 \r\nc=4", "a=1 2 \\nb=3 \\nc=4"] {
+            assert_eq!(Multiword::new(text).collect::<Vec<_>>(), [("a", "1 2"), ("b", "3"), ("c", "4")], "{text:?}");
+        }
     }
 
     #[test]

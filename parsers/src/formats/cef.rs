@@ -268,7 +268,16 @@ fn set<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, means: Means, value: &'r s
         }
         Means::Int(field) => drop(event.set_int(field, value)),
         Means::Address(ip, name) => ecs::address(event, ip, name, value),
-        Means::User(field) => ecs::user(event, field, value),
+        // `LAN\an`: the domain stands beside the name.
+        Means::User(field) => {
+            let (domain, name) = if value.contains('\\') { crate::net::split_account(value) } else { ("", value) };
+            ecs::user(event, field, name);
+            if !domain.is_empty() && field == field::SOURCE_USER_NAME {
+                event.set_named("source.user.domain", domain);
+            } else if !domain.is_empty() && field == field::DESTINATION_USER_NAME {
+                event.set_named("destination.user.domain", domain);
+            }
+        }
         Means::Time(field) => match time::any(value, raw) {
             Some(time) => event.set(field, Value::Time(time)),
             None => event.problem("a time could not be read"),

@@ -35,17 +35,22 @@ impl Parser for CiscoIse {
     }
 
     fn sniff(&self, raw: RawRecord<'_>) -> Sniff {
-        Sniff::yes_if(segment(raw.text()).is_some())
+        Sniff::yes_if(segment(raw.text()).is_some() || alarm(raw.text()).is_some())
     }
 
     fn parse<'r>(&self, raw: RawRecord<'r>, event: &mut Event<'r>) -> Outcome {
-        let Some(segment) = segment(raw.text()) else {
+        let (segment, alarm) = (segment(raw.text()), alarm(raw.text()));
+        if segment.is_none() && alarm.is_none() {
             return Outcome::Unreadable("no CISE_ header");
-        };
+        }
         event.set_dataset("cisco.ise");
         event.set(field::OBSERVER_VENDOR, "Cisco");
         event.set(field::OBSERVER_PRODUCT, "Cisco ISE");
         event.set(field::OBSERVER_TYPE, "nac");
+        if let Some(alarm) = alarm {
+            set_alarm(event, &alarm);
+        }
+        let Some(segment) = segment else { return Outcome::Parsed };
         if !segment.category.is_empty() {
             event.set_extra(PREFIX, "category", segment.category);
         }
@@ -70,6 +75,51 @@ impl Parser for CiscoIse {
         classify(event, segment.category, head.as_ref(), &facts);
         Outcome::Parsed
     }
+}
+
+struct Alarm<'r> {
+    severity: &'r str,
+    name: &'r str,
+    text: &'r str,
+    pairs: &'r str,
+}
+
+/// `CISE_Alarm WARN: Configuration Changed: Admin=an; Object Type=…`: an alarm of the console, sent on; pairs end with a
+/// semicolon or a comma, and there may be none.
+fn alarm(text: &str) -> Option<Alarm<'_>> {
+    let (severity, text) = text.strip_prefix("CISE_Alarm ")?.split_once(':')?;
+    if severity.is_empty() || severity.len() > 10 || !severity.bytes().all(|b| b.is_ascii_uppercase()) {
+        return None;
+    }
+    let text = text.trim();
+    let (name, pairs) = text.split_once(':').filter(|(_, pairs)| key(pairs.trim_start()).is_some()).unwrap_or((text, ""));
+    Some(Alarm { severity, name: name.trim(), text, pairs: pairs.trim_start() })
+}
+
+fn set_alarm<'r>(event: &mut Event<'r>, alarm: &Alarm<'r>) {
+    event.set(field::LOG_LEVEL, text::lower(event, alarm.severity));
+    event.set_present(field::MESSAGE, alarm.text);
+    event.set_present(field::EVENT_REASON, alarm.name);
+    event.set_extra(PREFIX, "category", "Alarm");
+    let mut facts = Facts::default();
+    if alarm.pairs.contains("; ") {
+        for (name, value) in alarm.pairs.split("; ").filter_map(key).take(PAIRS_MAX) {
+            facts.pair(event, name, value.trim_end_matches(';').trim());
+        }
+    } else {
+        pairs(event, alarm.pairs, &mut facts);
+    }
+    facts.finish(event);
+    let has = |words: &[&str]| words.iter().any(|word| alarm.name.contains(word));
+    let (category, kind) = if has(&["Configuration"]) {
+        ("configuration", "change")
+    } else if has(&["uthenticat", "RADIUS", "EAP", "ogin", "Supplicant"]) {
+        ("authentication", "info")
+    } else {
+        ("network", "info")
+    };
+    ecs::classify(event, &[category], &[kind]);
+    event.set(field::EVENT_KIND, "alert");
 }
 
 struct Segment<'r> {
@@ -235,6 +285,10 @@ static KEYS: LazyLock<KeyTable<Means>> = LazyLock::new(|| {
         ("User", User),
         ("AD-User-Resolved-Identities", Named("user.full_name")),
         ("AdminName", Admin),
+        ("Admin", Admin),
+        ("Server", Host),
+        ("NAS IP Address", Device),
+        ("NAD Address", Device),
         ("AD-Account-Name", User),
         ("Calling-Station-ID", Mac),
         ("EPMacAddress", Mac),

@@ -41,7 +41,7 @@ const LOADED: Class = Class::new(&["process", "file"], &["info"], "", "");
 
 const PHRASES: &[Phrase] = &[
     Phrase { text: "User * logged in as *", means: &[USER, AGENT], class: LOGIN },
-    Phrase { text: "User * logged out *user agent: *)", means: &[USER, None, AGENT], class: LOGOUT },
+    Phrase { text: "User * logged out *user agent: *", means: &[USER, None, AGENT], class: LOGOUT },
     Phrase { text: "User * logged out", means: &[USER], class: LOGOUT },
     Phrase { text: "Cannot login user *@*: *", means: &[USER, FROM, REASON], class: LOGIN_FAILED },
     Phrase { text: "Cannot login *@*: *", means: &[USER, FROM, REASON], class: LOGIN_FAILED },
@@ -91,6 +91,11 @@ const PHRASES: &[Phrase] = &[
     },
     Phrase { text: "PublishReport: file * published", means: &[FILE], class: LOADED },
     Phrase { text: "Report Path: *", means: &[FILE], class: LOADED },
+    Phrase {
+        text: "Session count for user *: * is *",
+        means: &[None, USER, None],
+        class: Class::new(&["session"], &["info"], "", ""),
+    },
     Phrase { text: "Firewall configuration has changed", means: &[], class: CONFIGURED },
     Phrase { text: "Lockdown mode", means: &[], class: CONFIGURED },
 ];
@@ -211,6 +216,12 @@ impl Parser for Vmware {
             return Outcome::Unreadable("an empty message");
         }
         event.set_dataset("vmware.vsphere");
+        // `websso[42:tomcat-http--5]`: the Java services write their thread behind the process.
+        if !event.has(field::PROCESS_PID)
+            && let Some(process) = event.text(field::LOG_SYSLOG_PROCID)
+        {
+            event.set_int(field::PROCESS_PID, text::digits(process).0);
+        }
         event.set(field::MESSAGE, rest);
         let product = product(event, raw.text());
         vendor::device(event, "VMware", product, "hypervisor");
@@ -225,8 +236,19 @@ impl Parser for Vmware {
         } else {
             message(raw, event, rest);
         }
+        whole_agent(event);
         vendor::conclude(event);
         Outcome::Parsed
+    }
+}
+
+/// The parenthesis that closes what is said of a session is none of its client's name.
+fn whole_agent(event: &mut Event<'_>) {
+    if let Some(agent) = event.text(field::USER_AGENT_ORIGINAL)
+        && let Some(inside) = agent.strip_suffix(')')
+        && inside.matches('(').count() <= inside.matches(')').count()
+    {
+        event.set(field::USER_AGENT_ORIGINAL, inside);
     }
 }
 
@@ -299,6 +321,20 @@ fn vcenter_event<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, parts: &[&'r str
         event.set_extra(PREFIX, "datacenter", place);
     }
     peer_of_account(event, text);
+    managed_host(event, text);
+}
+
+/// `Reconfigured VM on HOST in DATACENTRE`, `Connected to HOST in DATACENTRE`: the hypervisor that an event is about.
+fn managed_host<'r>(event: &mut Event<'r>, text: &'r str) {
+    let Some(rest) = text.strip_prefix("Connected to ").or_else(|| text.rsplit_once(" on ").map(|(_, rest)| rest)) else {
+        return;
+    };
+    let Some((name, _)) = rest.split_once(" in ").filter(|(name, _)| !name.is_empty() && !name.contains(' ')) else { return };
+    event.set_extra(PREFIX, "host", name);
+    // The header's host is the server that wrote the event.
+    if !event.has(field::HOST_NAME) {
+        ecs::host(event, name);
+    }
 }
 
 /// `User DOMAIN\an@192.0.2.9 logged in`: the address behind the account.
@@ -324,6 +360,8 @@ fn last_bracket(text: &str) -> &str {
 fn audit<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str) {
     let mut notes = Notes::<2>::default();
     let object = text.find('{').map_or(text, |at| &text[at..]);
+    // What relayed the record may have escaped it: `{\"user\":\"an\"}`.
+    let object = if object.starts_with("{\\\"") { text::unescape(event, object, |c| matches!(c, '"' | '\\')) } else { object };
     if json::object(object).is_none() || !vendor::json(raw, event, object, "vmware.sso.", &AUDIT, &mut notes) {
         event.problem("malformed JSON");
     }
@@ -420,6 +458,12 @@ fn message<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str) {
         event.set(field::EVENT_CODE, text::join(event, "vim.fault", ".", name));
         if name == "InvalidLogin" {
             phrases::classify(event, &LOGIN_FAILED);
+            // `-- Arg userName:\n--> "an"`: line breaks as they came, or escaped once or twice on the way.
+            if let Some((_, argument)) = rest.split_once("Arg userName:")
+                && let Some((_, name)) = argument.split_once('"').filter(|(arrow, _)| arrow.len() <= 16)
+            {
+                vendor::account(event, field::USER_NAME, name.split('"').next().unwrap_or_default().trim_end_matches('\\'));
+            }
         }
     }
     let code = event.text(field::EVENT_ACTION);

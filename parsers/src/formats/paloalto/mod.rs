@@ -145,7 +145,16 @@ fn set<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, log: &mut Log<'r>, means: 
                 event.set_extra("", "destination.user.domain", domain);
             }
         }
-        Means::User => net::account(event, text::unescape(event, value, |c| c == '\\')),
+        // Of the address beside it: who it was mapped to, or who authenticates from there.
+        Means::User => {
+            let value = text::unescape(event, value, |c| c == '\\');
+            net::account(event, value);
+            let (domain, name) = net::split_account(value);
+            ecs::user(event, field::SOURCE_USER_NAME, name);
+            if !domain.is_empty() {
+                event.set_extra("", "source.user.domain", domain);
+            }
+        }
         Means::Protocol => net::transport(event, value),
         Means::Rule => event.set(field::RULE_NAME, value),
         Means::Start => {

@@ -278,7 +278,9 @@ fn vcenter_event<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, parts: &[&'r str
     let text = last_bracket(raw.text());
     let name = kind.rsplit('.').next().unwrap_or(kind);
     let is = |word: &str| name.contains(word);
-    if !phrases::read(raw, event, PHRASES, text) {
+    if phrases::read(raw, event, PHRASES, text) {
+        whole_agent(event, text);
+    } else {
         let class = if is("Login") || is("BadUsername") {
             &LOGIN_FAILED
         } else if is("Reconfigured") || is("Changed") || is("Updated") || is("Created") || is("Removed") || is("Added") {
@@ -315,6 +317,21 @@ fn peer_of_account<'r>(event: &mut Event<'r>, text: &'r str) {
     }
 }
 
+/// The last word of a log-out names the client, which may have brackets of its own: `user agent: pyvmomi (VMkernel; 8.0.3))`.
+fn whole_agent<'r>(event: &mut Event<'r>, text: &'r str) {
+    if let Some((_, agent)) = text.trim_end().rsplit_once(", user agent: ") {
+        event.set_present(field::USER_AGENT_ORIGINAL, agent.strip_suffix(')').unwrap_or(agent));
+    }
+}
+
+/// The account that a method which failed was called with: `Arg userName:⏎--> "an"`, the line break escaped or not.
+fn argument<'r>(event: &mut Event<'r>, text: &'r str) {
+    let Some((_, rest)) = text.split_once("Arg userName:") else { return };
+    let Some((between, rest)) = rest.split_once('"').filter(|(between, _)| between.len() <= 12) else { return };
+    let name = rest.split('"').next().unwrap_or_default();
+    vendor::account(event, field::USER_NAME, if between.ends_with('\\') { name.trim_end_matches('\\') } else { name });
+}
+
 /// The text of an event: its last field in brackets, which may hold brackets.
 fn last_bracket(text: &str) -> &str {
     let text = text.trim_end().strip_suffix(']').unwrap_or(text);
@@ -324,6 +341,9 @@ fn last_bracket(text: &str) -> &str {
 fn audit<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str) {
     let mut notes = Notes::<2>::default();
     let object = text.find('{').map_or(text, |at| &text[at..]);
+    // A collector that took the record for a string once escaped its quotes.
+    let object =
+        if object.starts_with("{\\\"") { text::unescape(event, object, |c| matches!(c, '"' | '\\')) } else { object };
     if json::object(object).is_none() || !vendor::json(raw, event, object, "vmware.sso.", &AUDIT, &mut notes) {
         event.problem("malformed JSON");
     }
@@ -420,11 +440,13 @@ fn message<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str) {
         event.set(field::EVENT_CODE, text::join(event, "vim.fault", ".", name));
         if name == "InvalidLogin" {
             phrases::classify(event, &LOGIN_FAILED);
+            argument(event, code);
         }
     }
     let code = event.text(field::EVENT_ACTION);
     if phrases::read(raw, event, PHRASES, rest) {
         peer_of_account(event, rest);
+        whole_agent(event, rest);
         if rest.contains("<TCP '") {
             sockets(event, rest);
         }

@@ -342,8 +342,7 @@ fn audit<'r>(raw: RawRecord<'r>, event: &mut Event<'r>, text: &'r str) {
     let mut notes = Notes::<2>::default();
     let object = text.find('{').map_or(text, |at| &text[at..]);
     // A collector that took the record for a string once escaped its quotes.
-    let object =
-        if object.starts_with("{\\\"") { text::unescape(event, object, |c| matches!(c, '"' | '\\')) } else { object };
+    let object = if object.starts_with("{\\\"") { text::unescape(event, object, |c| matches!(c, '"' | '\\')) } else { object };
     if json::object(object).is_none() || !vendor::json(raw, event, object, "vmware.sso.", &AUDIT, &mut notes) {
         event.problem("malformed JSON");
     }

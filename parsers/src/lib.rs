@@ -209,6 +209,8 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::json::Json,
     &formats::traefik_access::TraefikAccess,
     &formats::envoy_access::EnvoyAccess,
+    &formats::php::Php,
+    &formats::liferay::Liferay,
     &formats::tomcat::Tomcat,
     &formats::weblogic::WebLogic,
     &formats::nginx_access::NginxAccess,

@@ -188,7 +188,8 @@ fn tagged<'r>(tag: Tag<'r>, event: &mut Event<'r>) -> Envelope<'r> {
     event.set(field::PROCESS_NAME, text::file_name(tag.program));
     if let Some(pid) = tag.pid {
         event.set(field::LOG_SYSLOG_PROCID, pid);
-        event.set_int(field::PROCESS_PID, pid);
+        // Java services put their thread behind the number: `websso[42:tomcat-http--5]`.
+        event.set_int(field::PROCESS_PID, pid.split_once(':').map_or(pid, |(number, _)| number));
     }
     Envelope { payload: skip_message_id(tag.message), program: Some(tag.program), is_some: true }
 }

@@ -138,7 +138,7 @@ await tab.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
 assert.equal(await tab.evaluate(() => document.documentElement.lang), 'en');
 const pages = {
   '/': ['Home', 'Tổng quan'], '/hunt': ['Hunt', 'Săn tìm'], '/alerts': ['Alerts', 'Cảnh báo'], '/systems': ['Systems', 'Hệ thống'], '/systems/dvc': ['Information system', 'Hệ thống thông tin'],
-  '/sources': ['Sources', 'Nguồn log'], '/rules': ['Rules', 'Luật'], '/oncall': ['On-call', 'Trực'], '/users': ['Accounts', 'Tài khoản'], '/first-hour': ['First hour', 'Giờ đầu tiên'],
+  '/sources': ['Sources', 'Nguồn log'], '/proof': ['Proof', 'Bằng chứng'], '/rules': ['Rules', 'Luật'], '/oncall': ['On-call', 'Trực'], '/users': ['Accounts', 'Tài khoản'], '/first-hour': ['First hour', 'Giờ đầu tiên'],
 };
 for (const [path, [english]] of Object.entries(pages)) {
   await tab.goto(base + path, { waitUntil: 'networkidle' });

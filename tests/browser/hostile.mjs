@@ -8,7 +8,7 @@ await tab.fill('[name=password]', process.env.CHIENG_PASSWORD);
 await tab.keyboard.press('Enter');
 await tab.waitForURL(`${base}/`);
 
-const pages = ['/', '/hunt', '/hunt?q=onerror', '/hunt/analysis?q=onerror', '/hunt/analysis?tab=different', '/alerts', '/systems', '/systems/dvc', '/sources', '/rules', '/oncall', '/users', '/khong-co'];
+const pages = ['/', '/hunt', '/hunt?q=onerror', '/hunt/analysis?q=onerror', '/hunt/analysis?tab=different', '/alerts', '/systems', '/systems/dvc', '/sources', '/proof', '/proof?event=%3Cimg%20src%3Dx%3E', '/hunt/jobs', '/hunt?q=%7C%20timechart%20count()%20by%20message', '/rules', '/oncall', '/users', '/khong-co'];
 for (const path of pages) {
   await tab.goto(base + path, { waitUntil: 'networkidle' });
   await tab.locator('h1, main').first().waitFor();

@@ -38,7 +38,7 @@ struct Asked {
 #[derive(Debug)]
 enum Proof {
     /// The word or phrase stands between boundaries that no variable part can change.
-    Term(Term),
+    Term(Box<Term>),
     Contains(String),
     Never,
 }
@@ -131,7 +131,11 @@ fn of_function(function: &ScalarFunctionExpr) -> Option<Vec<Asked>> {
             let terms = Question::new(text(asked)?).into_terms();
             Some(
                 terms
-                    .map(|term| Asked { literal: Literal::new(term.folded(), true), texts, proof: Proof::Term(term).boxed() })
+                    .map(|term| Asked {
+                        literal: Literal::new(term.folded(), true),
+                        texts,
+                        proof: Proof::Term(Box::new(term)).boxed(),
+                    })
                     .collect(),
             )
         }

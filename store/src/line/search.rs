@@ -118,7 +118,7 @@ impl Literal {
 
     /// True when it stands in no value of a column, found without looking at each of them. False says nothing.
     fn is_nowhere_in(&self, cells: &Cells<'_>) -> bool {
-        let is_nowhere = |bytes: &[u8]| !(self.folds && !bytes.is_ascii()) && !self.stands_in(bytes);
+        let is_nowhere = |bytes: &[u8]| (!self.folds || bytes.is_ascii()) && !self.stands_in(bytes);
         match cells {
             Cells::Coded { values, .. } => is_nowhere(values.value_data()),
             Cells::Text(array) => {
@@ -132,10 +132,10 @@ impl Literal {
                 }
                 let held: usize = array.data_buffers().iter().map(|buffer| buffer.len()).sum();
                 // Short texts lie in the views. Their bytes are searched as one: what the other parts add is only found too much.
-                let is_ascii = letters & u128::MAX / 0xff * 0x80 == 0;
+                let is_ascii = (letters & (u128::MAX / 0xff * 0x80)) == 0;
                 (long == 0 || held <= SLACK * long && array.data_buffers().iter().all(|buffer| is_nowhere(buffer)))
                     && (longest_short < self.bytes.len() && !self.folds
-                        || !(self.folds && !is_ascii) && !self.stands_in(array.views().inner().as_slice()))
+                        || (!self.folds || is_ascii) && !self.stands_in(array.views().inner().as_slice()))
             }
             Cells::List { .. } => false,
             Cells::Long(_) | Cells::Date(_) | Cells::Other => true,

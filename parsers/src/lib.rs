@@ -256,6 +256,7 @@ pub static PARSERS: &[&dyn Parser] = &[
     &formats::systemd::SYSTEMD,
     &formats::packages::Packages,
     &formats::keycloak::Keycloak,
+    &formats::xml::Xml,
     &formats::keyvalue::KeyValue,
     &formats::applog::AppLog,
     &formats::syslog::Syslog,

@@ -124,6 +124,7 @@ pub mod windows_dhcp;
 pub mod windows_event;
 pub mod windows_firewall;
 pub mod winlogbeat;
+pub mod xml;
 pub mod zeek;
 pub mod zimbra;
 pub mod zscaler;

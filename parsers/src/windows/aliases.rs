@@ -416,6 +416,12 @@ fn security_account<'r>(event: &mut Event<'r>, id: u32, data: &Data<'r>) {
         person(event, name, data.get(Slot::TargetDomainName), data.first(&[Slot::TargetUserSid, Slot::TargetSid]));
         return;
     }
+    // Certificate services: who asked for the certificate; a subject, where there is one, is the service itself.
+    if matches!(id, 4886..=4888)
+        && let Some(requester) = data.get(Slot::Requester)
+    {
+        account_field(event, requester);
+    }
     person(event, data.get(Slot::SubjectUserName), data.get(Slot::SubjectDomainName), data.get(Slot::SubjectUserSid));
     if is_group {
         if let Some(group) = target {

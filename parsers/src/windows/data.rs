@@ -184,6 +184,7 @@ slots!(
     NewUacValue,
     UserContext,
     DestinationPortName,
+    Requester,
 );
 
 static TABLE: LazyLock<KeyTable<Slot>> = LazyLock::new(|| KeyTable::new(NAMES));

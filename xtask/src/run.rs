@@ -11,9 +11,10 @@ use crate::stamp;
 
 pub type Result<T = ()> = std::result::Result<T, String>;
 
-/// The workspace root.
+/// The workspace root: of the clone cargo runs us in, since two clones may share a build directory.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_path_buf()
+    let own = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    own.parent().expect("xtask lies in the workspace").to_path_buf()
 }
 
 /// The folder of the browser application.

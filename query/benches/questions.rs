@@ -25,6 +25,10 @@ const QUESTIONS: [(&str, &str); 7] = [
     ("last", "SELECT * FROM events WHERE host.name = 'web13' ORDER BY timestamp DESC LIMIT 100"),
 ];
 
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Now;
 
 impl Clock for Now {

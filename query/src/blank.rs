@@ -15,10 +15,7 @@ use datafusion::{
         record_batch::RecordBatch,
     },
     parquet::{
-        arrow::{
-            ProjectionMask,
-            arrow_reader::{ParquetRecordBatchReader, RowSelection},
-        },
+        arrow::{ProjectionMask, arrow_reader::RowSelection},
         file::{metadata::ParquetMetaData, page_index::column_index::ColumnIndexMetaData},
     },
 };
@@ -81,14 +78,17 @@ impl Plan {
     }
 
     /// What a reader of [`Plan::mask`] gives, with all columns.
-    pub fn reader(self, inner: ParquetRecordBatchReader) -> Reader {
+    pub fn reader(mut self, inner: store::read::Reader) -> Reader {
+        if let Some(fill) = &mut self.fill {
+            fill.types(&inner.schema());
+        }
         Reader { inner, fill: self.fill }
     }
 }
 
 /// Gives the columns that were not read as nulls.
 pub(crate) struct Reader {
-    inner: ParquetRecordBatchReader,
+    inner: store::read::Reader,
     fill: Option<Fill>,
 }
 
@@ -96,13 +96,25 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.inner.next()?;
+        let batch = self.inner.next()?.map_err(|error| {
+            let error = crate::Error::failed(error.chain());
+            ArrowError::from_external_error(Box::new(error))
+        });
         let Some(fill) = &self.fill else { return Some(batch) };
         Some(batch.and_then(|batch| fill.apply(&batch)))
     }
 }
 
 impl Fill {
+    /// Columns that are read have the type in which they come out.
+    fn types(&mut self, inner: &Schema) {
+        let fields = self.schema.fields().iter().zip(&self.read).map(|(column, read)| match read {
+            Some(at) => Arc::new(inner.field(*at).clone()),
+            None => column.clone(),
+        });
+        self.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    }
+
     fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let rows = batch.num_rows();
         // One array of nulls serves all columns of a type.

@@ -143,15 +143,21 @@ fn same(one: &ArrayRef, other: &ArrayRef) -> bool {
 const TALLY_BYTES: usize = 32 << 20;
 const TALLY_VALUES: usize = 1 << 20;
 
+/// Bytes of the longest text that is its own key.
+const SHORT_MAX: usize = 15;
+
 /// Adds up what row groups counted, so that a partition gives each value once instead of once a row or row group.
 ///
 /// Gives all it has when it is full; where values hardly repeat it steps aside, since adding up saves nothing then.
 #[derive(Default)]
 pub(crate) struct Tally {
     hasher: hashbrown::DefaultHashBuilder,
-    table: hashbrown::HashTable<u32>,
+    /// Short texts: their bytes, and their length in the last one.
+    short: hashbrown::HashTable<(u128, i64)>,
+    /// Number of each longer text.
+    long: hashbrown::HashTable<u32>,
     bytes: Vec<u8>,
-    /// End of each value in `bytes`.
+    /// End of each long value in `bytes`.
     ends: Vec<usize>,
     counts: Vec<i64>,
     nulls: i64,
@@ -168,29 +174,54 @@ impl Tally {
         }
         let values = batch.column(0).as_string_view();
         let counts = batch.column(1).as_primitive::<Int64Type>();
-        for (value, count) in values.iter().zip(counts.values()) {
-            match value {
-                Some(value) => self.one(value.as_bytes(), *count),
-                None => self.nulls += count,
+        for (row, (view, count)) in values.views().iter().zip(counts.values()).enumerate() {
+            if values.is_null(row) {
+                self.nulls += count;
+                continue;
             }
+            let len = *view as u32 as usize;
+            if len > SHORT_MAX {
+                self.long(values.value(row).as_bytes(), *count);
+                continue;
+            }
+            // A view of up to twelve bytes is length and text; a longer one says where the text is.
+            let text = if len <= 12 {
+                view >> 32
+            } else {
+                let mut sixteen = [0; 16];
+                sixteen[..len].copy_from_slice(values.value(row).as_bytes());
+                u128::from_le_bytes(sixteen)
+            };
+            self.short(text | (len as u128) << 120, *count);
         }
         self.entries += batch.num_rows();
-        if self.bytes.len() < TALLY_BYTES && self.ends.len() < TALLY_VALUES {
+        let (bytes, values) = (self.bytes.len() + self.short.len() * SHORT_MAX, self.ends.len() + self.short.len());
+        if bytes < TALLY_BYTES && values < TALLY_VALUES {
             return Ok(None);
         }
-        self.is_aside = self.entries < 2 * self.ends.len();
+        self.is_aside = self.entries < 2 * values;
         self.take(&batch.schema())
     }
 
     #[inline]
-    fn one(&mut self, value: &[u8], count: i64) {
-        let Self { hasher, table, bytes, ends, .. } = self;
+    fn short(&mut self, key: u128, count: i64) {
+        let hasher = &self.hasher;
+        match self.short.entry(hasher.hash_one(key), |(known, _)| *known == key, |(known, _)| hasher.hash_one(known)) {
+            Entry::Occupied(mut known) => known.get_mut().1 += count,
+            Entry::Vacant(free) => {
+                free.insert((key, count));
+            }
+        }
+    }
+
+    fn long(&mut self, value: &[u8], count: i64) {
+        let Self { hasher, long, bytes, ends, .. } = self;
         let text = |at: u32| {
             let at = at as usize;
             &bytes[at.checked_sub(1).map_or(0, |before| ends[before])..ends[at]]
         };
         let hash = hasher.hash_one(value);
-        match table.entry(hash, |at| text(*at) == value, |at| hasher.hash_one(text(*at))) {
+        match long.entry(hash, |at| text(*at) == value, |at| hasher.hash_one(text(*at))) {
             Entry::Occupied(known) => self.counts[*known.get() as usize] += count,
             Entry::Vacant(free) => {
                 free.insert(ends.len() as u32);
@@ -204,18 +235,25 @@ impl Tally {
     /// Gives what is added up; `None` when that is nothing.
     pub fn take(&mut self, schema: &SchemaRef) -> Result<Option<RecordBatch>> {
         let mut counts = std::mem::take(&mut self.counts);
-        if counts.is_empty() && self.nulls == 0 {
+        if counts.is_empty() && self.short.is_empty() && self.nulls == 0 {
             return Ok(None);
         }
         let (bytes, ends) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.ends));
-        self.table.clear();
+        self.long.clear();
         self.entries = 0;
-        let mut values = StringViewBuilder::with_capacity(ends.len() + 1);
+        let mut values = StringViewBuilder::with_capacity(ends.len() + self.short.len() + 1);
         let block = values.append_block(bytes.into());
         let mut from = 0;
         for end in ends {
             values.try_append_view(block, from as u32, (end - from) as u32)?;
             from = end;
+        }
+        counts.reserve(self.short.len() + 1);
+        for (key, count) in self.short.drain() {
+            let text = key.to_le_bytes();
+            let len = usize::from(text[SHORT_MAX]).min(SHORT_MAX);
+            values.append_value(std::str::from_utf8(&text[..len]).unwrap_or_default());
+            counts.push(count);
         }
         if self.nulls > 0 {
             values.append_null();

@@ -51,12 +51,14 @@ use crate::{
     flows, functions,
     limits::{Limits, Registered, Running, resident_bytes},
     mask::Masker,
+    newest::NewestInScan,
     rewrite::{self, Tables},
     rows::{AbortOnDrop, Rows, vanished},
     scan::ScanStats,
     tables::{Events, Shared, fields_table, tables_table},
     tail::Watchers,
     view::{SchemaCache, View},
+    whole,
     yielding::YieldInJoins,
 };
 
@@ -322,8 +324,12 @@ impl Engine {
         });
         let statement = dialect::parse(sql)?;
         let session = self.session(view, scope, limits, pool, stats, given.narrow.clone())?;
-        let statement = rewrite::rewrite(statement, &session.names)?;
-        let plan = session.state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
+        let mut statement = rewrite::rewrite(statement, &session.names)?;
+        let is_short = whole::shorten(&mut statement);
+        let mut plan = session.state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
+        if is_short {
+            plan = whole::all_columns(plan)?;
+        }
         let physical = session.state.create_physical_plan(&plan).await?;
         Ok((session, physical))
     }
@@ -525,6 +531,7 @@ fn base_session(limits: &Limits) -> SessionState {
     options.sql_parser.enable_ident_normalization = false;
     let mut rules = PhysicalOptimizer::new().rules;
     rules.push(Arc::new(CountInScan));
+    rules.push(Arc::new(NewestInScan));
     rules.push(Arc::new(YieldInJoins));
     let builder = SessionStateBuilder::new().with_config(config).with_physical_optimizer_rules(rules);
     functions::register(builder).build()

@@ -38,8 +38,6 @@ const CACHE_BYTES_MAX: usize = 64 << 20;
 #[derive(Clone)]
 pub(crate) struct Open {
     pub metadata: ArrowReaderMetadata,
-    /// The same with text as numbers into dictionaries where the file has them.
-    pub coded: ArrowReaderMetadata,
     layout: Option<Arc<Layout>>,
     /// Says where words are not; `None` when the segment has no index, or a damaged one.
     pub index: Option<Arc<Index>>,
@@ -52,7 +50,6 @@ impl Open {
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = ArrowReaderMetadata::load(file, options.clone())?;
         let layout = Layout::of_file(&segment.id, metadata.metadata()).map_err(external)?;
-        let coded = metadata.clone();
         let metadata = match &layout {
             // Shapes are read as numbers into their dictionary, every other text as views, which is what questions compare.
             Some(_) => {
@@ -61,7 +58,7 @@ impl Open {
             None => metadata,
         };
         let schema = layout.as_ref().map_or_else(|| metadata.schema().clone(), Layout::logical_schema);
-        Ok(Self { metadata, coded, layout: layout.map(Arc::new), index: index(segment), schema })
+        Ok(Self { metadata, layout: layout.map(Arc::new), index: index(segment), schema })
     }
 
     /// True when a column is stored as it is: its statistics and pages are about the values that questions see.

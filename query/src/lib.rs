@@ -36,6 +36,7 @@ mod lens;
 mod limits;
 mod lines;
 mod mask;
+mod newest;
 pub mod paste;
 mod patterns;
 mod prune;
@@ -50,6 +51,7 @@ mod stages;
 mod tables;
 mod tail;
 mod view;
+mod whole;
 mod yielding;
 
 pub use amend::{AMENDED, Amendment, Amendments};

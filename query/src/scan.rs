@@ -35,6 +35,7 @@ use crate::{
     count,
     file::MetadataCache,
     lens::{Lens, ResidualNames},
+    newest::{self, Newest},
     prune::{keep, prunable, pruning_predicate},
     queue::{Queue, Work},
     segment::{Reading, evaluate},
@@ -76,6 +77,8 @@ pub(crate) struct Scan {
     pub limit: Option<usize>,
     /// The only column's values come out with their counts, in this schema, instead of the rows ([`crate::count`]).
     pub counted: Option<SchemaRef>,
+    /// The rows that a sort above can want ([`crate::newest`]).
+    pub newest: Option<Newest>,
 }
 
 impl Scan {
@@ -273,6 +276,19 @@ impl EventsExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
+        Some(Arc::new(Self { scan, units: self.units.clone(), rounds: Mutex::default(), properties, schema }))
+    }
+
+    /// The same scan for a sort that wants only the first rows by one of its columns; `None` when that is not a time.
+    pub(crate) fn newest(&self, column: usize, rows: usize, descending: bool) -> Option<Arc<dyn ExecutionPlan>> {
+        let column = *self.scan.projection.get(column)?;
+        let view = &self.scan.view;
+        if self.scan.counted.is_some() || !newest::is_time(view.schema.field(column).data_type()) || view.hidden[column].is_some()
+        {
+            return None;
+        }
+        let scan = Scan { newest: Some(Newest { column, rows, descending }), ..self.scan.clone() };
+        let (properties, schema) = (self.properties.clone(), self.schema.clone());
         Some(Arc::new(Self { scan, units: self.units.clone(), rounds: Mutex::default(), properties, schema }))
     }
 

@@ -15,23 +15,23 @@ use std::{
 
 use datafusion::{
     arrow::{
-        array::{Array, BooleanArray, BooleanBufferBuilder, Int64Array},
+        array::{Array, AsArray as _, BooleanArray, BooleanBufferBuilder, Int64Array},
         buffer::BooleanBuffer,
-        datatypes::{DataType, Schema, SchemaRef},
+        datatypes::{DataType, Schema, SchemaRef, TimestampMicrosecondType},
         error::ArrowError,
         record_batch::RecordBatch,
     },
     common::{DataFusionError, Result},
-    parquet::arrow::{
-        ProjectionMask,
-        arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection},
-    },
+    parquet::arrow::{ProjectionMask, arrow_reader::RowSelection},
     physical_expr::{PhysicalExpr, conjunction_opt, split_conjunction, utils::reassign_expr_columns},
 };
 use event::field;
-use store::line::{
-    COLUMN_SHAPE, Layout, Needs,
-    search::{Search, Shapes},
+use store::{
+    line::{
+        COLUMN_SHAPE, Layout, Needs,
+        search::{Search, Shapes},
+    },
+    read::Wanted,
 };
 
 use crate::{
@@ -40,6 +40,7 @@ use crate::{
     count::Counts,
     lens::Lens,
     lines::LineCondition,
+    newest::Newest,
     prune::prunable,
     scan::Scan,
     segment::{Reading, evaluate},
@@ -47,6 +48,15 @@ use crate::{
 
 /// Rows of which coded columns are read at once: each distinct value is then looked at once in so many.
 const CODED_ROWS: usize = 64 << 10;
+
+/// As what texts are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// What questions compare.
+    Values,
+    /// Numbers into dictionaries where the file has them: what is the same is looked at once.
+    Codes,
+}
 
 /// The parts of a filter by how they are decided over one file.
 struct Conjuncts {
@@ -112,6 +122,9 @@ pub(crate) fn read(
         rows.keep_where(conjuncts.lines_exact.as_ref(), None)?;
     }
     rows.rest(conjuncts.rest.as_ref())?;
+    if let Some(newest) = &reading.scan.newest {
+        rows.newest(newest)?;
+    }
     rows.output(send)
 }
 
@@ -133,19 +146,23 @@ impl Rows<'_> {
     fn reader(
         &self,
         selection: RowSelection,
-        metadata: &ArrowReaderMetadata,
+        read: Read,
         mask: ProjectionMask,
         batch_rows: usize,
         limit: Option<usize>,
     ) -> Result<blank::Reader> {
+        let metadata = &self.reading.open.metadata;
         let plan = blank::Plan::new(metadata.metadata(), self.group, metadata.schema(), mask, &selection);
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.reading.file.clone(), metadata.clone());
-        let builder = builder.with_batch_size(batch_rows).with_row_groups(vec![self.group]).with_projection(plan.mask.clone());
-        let builder = builder.with_row_selection(selection);
-        Ok(plan.reader(match limit {
-            Some(limit) => builder.with_limit(limit).build()?,
-            None => builder.build()?,
-        }))
+        let wanted = Wanted {
+            group: self.group,
+            columns: plan.mask.clone(),
+            rows: selection,
+            batch_rows,
+            limit,
+            as_codes: read == Read::Codes,
+        };
+        let reader = store::read::Reader::new(&self.reading.segment.id, &self.reading.file, metadata, wanted);
+        Ok(plan.reader(reader.map_err(|error| failed(error.chain()))?))
     }
 
     /// Rows that the asker may see at all.
@@ -176,7 +193,7 @@ impl Rows<'_> {
         if self.is_empty() {
             return Ok(());
         }
-        let reader = self.reader(self.selection.clone(), &self.reading.open.metadata, mask, self.batch_rows, None)?;
+        let reader = self.reader(self.selection.clone(), Read::Values, mask, self.batch_rows, None)?;
         let passed = reader.map(|batch| test(batch?)).collect::<Result<Vec<_>, _>>()?;
         self.narrow(&passed);
         Ok(())
@@ -208,7 +225,7 @@ impl Rows<'_> {
         }
         let open = &self.reading.open;
         let rows = self.selection.row_count();
-        let mut reader = self.reader(self.selection.clone(), &open.coded, open.named([COLUMN_SHAPE]), rows, None)?;
+        let mut reader = self.reader(self.selection.clone(), Read::Codes, open.named([COLUMN_SHAPE]), rows, None)?;
         let batch = reader.next().transpose()?.filter(|batch| batch.num_rows() == rows);
         let batch = batch.ok_or_else(|| failed(format!("row group {}: fewer than {rows} rows in {COLUMN_SHAPE}", self.group)))?;
         let shapes = layout.shapes(&batch).map_err(|error| failed(error.chain()))?;
@@ -269,7 +286,7 @@ impl Rows<'_> {
         let mask = open.named(columns.iter().map(String::as_str));
         let (mut possible, mut certain) = (BooleanBufferBuilder::new(codes.len()), BooleanBufferBuilder::new(codes.len()));
         let mut at = 0;
-        for batch in self.reader(self.selection.clone(), &open.coded, mask, CODED_ROWS, None)? {
+        for batch in self.reader(self.selection.clone(), Read::Codes, mask, CODED_ROWS, None)? {
             let batch = batch?;
             let codes = codes.get(at..at + batch.num_rows()).ok_or_else(|| failed("more rows than shapes".to_owned()))?;
             let all = searches.iter().map(|search| search.candidates(&batch, codes));
@@ -294,7 +311,7 @@ impl Rows<'_> {
         let test = Test::new(self.reading, filter)?;
         let open = &self.reading.open;
         let mask = open.mask_for(&test.lens.reads, Some(&needs));
-        for batch in self.reader(self.selection.clone(), &open.metadata, mask, self.batch_rows, None)? {
+        for batch in self.reader(self.selection.clone(), Read::Values, mask, self.batch_rows, None)? {
             let answer = test.passed(batch?)?;
             (0..answer.len()).for_each(|row| passed.append(answer.is_valid(row) && answer.value(row)));
         }
@@ -314,6 +331,32 @@ impl Rows<'_> {
         drop(needs);
         self.shapes = Some((shapes, codes));
         self.keep(mask, |batch| test.passed(batch))
+    }
+
+    /// Keeps the rows that a sort above can want, by their time. Rows without one stay: where they go is the sort's to say.
+    fn newest(&mut self, newest: &Newest) -> Result<()> {
+        let (open, scan) = (&self.reading.open, &self.reading.scan);
+        let name = scan.view.schema.field(newest.column).name();
+        let is_amended = self.reading.may_amend && Amendments::changes(name);
+        let Ok(at) = open.schema.index_of(name) else { return Ok(()) };
+        if self.selection.row_count() <= newest.rows || is_amended || !open.is_plain(name) {
+            return Ok(());
+        }
+        let mut times: Vec<Option<i64>> = Vec::with_capacity(self.selection.row_count());
+        for batch in self.reader(self.selection.clone(), Read::Values, open.mask(&[at]), CODED_ROWS, None)? {
+            let batch = batch?;
+            let Some(column) = batch.column(0).as_primitive_opt::<TimestampMicrosecondType>() else { return Ok(()) };
+            times.extend(column);
+        }
+        let mut known: Vec<i64> = times.iter().flatten().map(|time| if newest.descending { !time } else { *time }).collect();
+        if known.len() <= newest.rows || newest.rows == 0 {
+            return Ok(());
+        }
+        let (_, last, _) = known.select_nth_unstable(newest.rows - 1);
+        let last = if newest.descending { !*last } else { *last };
+        let is_wanted = |time: i64| if newest.descending { time >= last } else { time <= last };
+        self.narrow(&[BooleanArray::from(times.into_iter().map(|time| time.is_none_or(is_wanted)).collect::<Vec<_>>())]);
+        Ok(())
     }
 
     /// Gives the wanted columns of the rows that are left; false when nobody wants more.
@@ -336,7 +379,7 @@ impl Rows<'_> {
                 mask = open.mask_for(&lens.reads, Some(&layout.needs(shapes, &|shape| used.contains(&shape))));
             }
         }
-        for batch in self.reader(self.selection.clone(), &open.metadata, mask, self.batch_rows, reading.scan.limit)? {
+        for batch in self.reader(self.selection.clone(), Read::Values, mask, self.batch_rows, reading.scan.limit)? {
             if !send(lens.apply(&open.decode(batch?, &lens.reads)?)?) {
                 return Ok(false);
             }
@@ -358,7 +401,7 @@ impl Rows<'_> {
             [at] if lens.is_direct() && open.is_plain(open.schema.field(at).name()) => at,
             _ => {
                 let mask = open.mask(&lens.reads);
-                for batch in self.reader(self.selection.clone(), &open.metadata, mask, self.batch_rows, None)? {
+                for batch in self.reader(self.selection.clone(), Read::Values, mask, self.batch_rows, None)? {
                     let batch = open.decode(batch?, &lens.reads)?;
                     let ones = Int64Array::from(vec![1; batch.num_rows()]);
                     if !give(batch, ones)? {
@@ -371,7 +414,7 @@ impl Rows<'_> {
         let column = Arc::new(Schema::new(vec![open.schema.field(at).clone().with_data_type(DataType::Utf8View)]));
         let mut give = |(values, counts)| give(RecordBatch::try_new(column.clone(), vec![values])?, counts);
         let mut counts = Counts::default();
-        for batch in self.reader(self.selection.clone(), &open.coded, open.mask(&[at]), CODED_ROWS, None)? {
+        for batch in self.reader(self.selection.clone(), Read::Codes, open.mask(&[at]), CODED_ROWS, None)? {
             if let Some(counted) = counts.add(batch?.column(0))?
                 && !give(counted)?
             {

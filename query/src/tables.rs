@@ -93,6 +93,7 @@ impl TableProvider for Events {
             dynamic: vec![],
             limit,
             counted: None,
+            newest: None,
         };
         Ok(Arc::new(EventsExec::new(scan, state.config().target_partitions())?))
     }

@@ -1,6 +1,6 @@
 //! Parquet's difference encodings: `DELTA_BINARY_PACKED` for numbers and `DELTA_BYTE_ARRAY` for texts with a common beginning.
 //!
-//! Only the writing side; files are read with the `parquet` crate. Source: Parquet format, Encodings.md.
+//! The writing side; [`crate::read`] reads numbers, the `parquet` crate texts. Source: Parquet format, Encodings.md.
 
 use crate::compact::dictionary::push_varint;
 

@@ -37,6 +37,7 @@ mod lock;
 mod options;
 pub mod outlook;
 pub mod proof;
+pub mod read;
 mod retention;
 mod segment;
 mod sizes;

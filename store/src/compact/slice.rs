@@ -4,27 +4,27 @@
 //! `event.ingested`), or of row groups of compacted ones. Its rows are ordered by (file they go to, dataset, `host.name`,
 //! `timestamp`).
 
-use std::{collections::HashMap, fs::File, ops::Range, sync::Arc};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use arrow::{
     array::{Array, AsArray},
     compute::{filter_record_batch, kernels::boolean::and},
-    datatypes::{DataType, Field as ArrowField, Int32Type, Schema, TimestampMicrosecondType},
+    datatypes::{Int32Type, TimestampMicrosecondType},
     record_batch::RecordBatch,
 };
 use event::{Micros, field};
 use parquet::{
     arrow::{
         ProjectionMask,
-        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector},
     },
-    basic::Encoding,
-    file::metadata::{ParquetMetaData, RowGroupMetaData},
+    file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData},
 };
 
 use crate::{
     Error, Result, Segment, SystemClass,
     line::{FORMAT_LINES, Layout, cells::Cells, encode::Encoder, part},
+    read::{Reader, Wanted},
     snapshot::{Systems, systems_of},
 };
 
@@ -89,7 +89,7 @@ pub(crate) fn plan(segments: &[Arc<Segment>], rows_max: u64, bytes_max: u64) -> 
     let mut slices: Vec<Vec<Piece>> = Vec::new();
     let (mut rows, mut bytes) = (u64::MAX, 0_u64);
     for segment in segments {
-        let file = File::open(&segment.path).map_err(Error::file("open segment", &segment.path))?;
+        let file = segment.open()?;
         let metadata =
             ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(Error::segment("read", &segment.id))?;
         let pieces = match segment.format {
@@ -174,24 +174,24 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
 }
 
 fn read_piece(piece: &Piece, encoder: &mut Encoder, keep: bool, slice: &mut Slice, order: &mut Order) -> Result<(), Failure> {
-    let path = &piece.segment.path;
-    let file = File::open(path).map_err(Error::file("open segment", path)).map_err(Failure::Store)?;
-    let plain = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
-    let layout = Layout::of_file(&piece.segment.id, plain.metadata()).map_err(Failure::Store)?;
-    for group in piece.groups.clone().unwrap_or(0..plain.metadata().num_row_groups()) {
+    let file = piece.segment.open().map_err(Failure::Store)?;
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+    let metadata = ArrowReaderMetadata::load(&file, options)?;
+    let layout = Layout::of_file(&piece.segment.id, metadata.metadata()).map_err(Failure::Store)?;
+    for group in piece.groups.clone().unwrap_or(0..metadata.metadata().num_row_groups()) {
         // Dictionaries are read as such, per row group; columns without a value are not read at all.
-        let schema = coded_schema(plain.schema(), plain.metadata(), group);
-        let metadata =
-            ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), ArrowReaderOptions::new().with_schema(Arc::new(schema)))?;
-        let roots = filled_columns(plain.metadata().row_group(group));
-        let mask = ProjectionMask::roots(plain.metadata().file_metadata().schema_descr(), roots);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata)
-            .with_row_groups(vec![group])
-            .with_projection(mask)
-            .with_batch_size(BATCH_ROWS)
-            .build()?;
+        let rows = metadata.metadata().row_group(group);
+        let wanted = Wanted {
+            group,
+            columns: ProjectionMask::roots(metadata.parquet_schema(), filled_columns(rows)),
+            rows: RowSelection::from(vec![RowSelector::select(rows.num_rows() as usize)]),
+            batch_rows: BATCH_ROWS,
+            limit: None,
+            as_codes: true,
+        };
+        let reader = Reader::new(&piece.segment.id, &file, &metadata, wanted).map_err(Failure::Store)?;
         for batch in reader {
-            let mut batch = batch?;
+            let mut batch = batch.map_err(Failure::Store)?;
             if let Some(layout) = &layout {
                 batch = match piece.segment.format {
                     FORMAT_LINES => layout.decode_filled(&batch),
@@ -210,21 +210,6 @@ fn read_piece(piece: &Piece, encoder: &mut Encoder, keep: bool, slice: &mut Slic
         }
     }
     Ok(())
-}
-
-/// The schema with text columns as dictionaries where the row group has them so throughout.
-fn coded_schema(schema: &Schema, metadata: &ParquetMetaData, group: usize) -> Schema {
-    let group = metadata.row_group(group);
-    let coded = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let fields = schema.fields().iter().map(|column| {
-        let is_coded =
-            *column.data_type() == DataType::Utf8View
-                && group.columns().iter().find(|chunk| chunk.column_path().parts() == [column.name().as_str()]).is_some_and(
-                    |chunk| chunk.page_encoding_stats_mask().is_some_and(|mask| mask.is_only(Encoding::RLE_DICTIONARY)),
-                );
-        if is_coded { ArrowField::new(column.name(), coded.clone(), true) } else { (**column).clone() }
-    });
-    Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
 }
 
 fn filled_columns(group: &RowGroupMetaData) -> Vec<usize> {

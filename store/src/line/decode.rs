@@ -516,23 +516,20 @@ fn coded_shapes(
 ) -> Result<(Vec<Shape>, Vec<Option<u32>>), String> {
     let mut shapes = Vec::new();
     // A dictionary holds the shapes of a whole row group, a batch has few of them.
-    let mut local: std::collections::HashMap<i32, u32> = std::collections::HashMap::new();
-    let mut codes = Vec::new();
+    let mut local: Vec<u32> = vec![u32::MAX; values.len()];
+    let mut codes = Vec::with_capacity(keys.size_hint().0);
     for key in keys {
         let Some(key) = key else {
             codes.push(None);
             continue;
         };
-        let code = match local.get(&key) {
-            Some(code) => *code,
-            None => {
-                let text = usize::try_from(key).ok().filter(|key| *key < values.len()).map(|key| values.value(key));
-                shapes.push(parse(text.ok_or_else(|| format!("{COLUMN_SHAPE}: key {key} out of range"))?)?);
-                local.insert(key, shapes.len() as u32 - 1);
-                shapes.len() as u32 - 1
-            }
-        };
-        codes.push(Some(code));
+        let known = usize::try_from(key).ok().and_then(|key| local.get_mut(key));
+        let known = known.ok_or_else(|| format!("{COLUMN_SHAPE}: key {key} out of range"))?;
+        if *known == u32::MAX {
+            shapes.push(parse(values.value(key as usize))?);
+            *known = shapes.len() as u32 - 1;
+        }
+        codes.push(Some(*known));
     }
     Ok((shapes, codes))
 }

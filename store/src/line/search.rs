@@ -11,8 +11,8 @@
 use std::{collections::BTreeSet, ops::Range};
 
 use arrow::{
-    array::{Array, ArrayRef, BooleanBufferBuilder},
-    buffer::BooleanBuffer,
+    array::{Array, ArrayRef},
+    buffer::{BooleanBuffer, Buffer},
     record_batch::RecordBatch,
 };
 use event::{field, tokenise::rarest};
@@ -236,6 +236,13 @@ enum Verdict {
     Tested(Vec<usize>),
 }
 
+/// How the rows of a shape are decided in one batch.
+enum Way {
+    Settled(Found),
+    /// By these variables.
+    Test(Vec<usize>),
+}
+
 /// One literal and the shapes of a batch.
 pub struct Search<'p> {
     proves: &'p Proves,
@@ -327,39 +334,49 @@ impl Search<'_> {
     /// `codes` the shapes of its rows.
     pub fn candidates(&self, batch: &RecordBatch, codes: &[Option<u32>]) -> (BooleanBuffer, BooleanBuffer) {
         let mut tests: Vec<Option<Test<'_>>> = self.variables.iter().map(|_| None).collect();
-        // The variables to test in rows of a shape: those whose column the literal does not stand in are left out for all rows.
-        let mut live: Vec<Option<Vec<usize>>> = self.verdicts.iter().map(|_| None).collect();
+        // What to do with the rows of a shape. Variables whose column the literal does not stand in are left out for all rows.
+        let mut ways: Vec<Option<Way>> = self.verdicts.iter().map(|_| None).collect();
         let last = self.verdicts.len() - 1;
         let rows = batch.num_rows();
-        let (mut possible, mut proven) = (BooleanBufferBuilder::new(rows), BooleanBufferBuilder::new(rows));
-        for code in &codes[..rows] {
-            let found = match self.verdict(*code) {
-                Verdict::Proven => Found::Proven,
-                Verdict::Open => Found::Perhaps,
-                Verdict::Tested(variables) => {
-                    let variables = live[code.map_or(last, |code| code as usize)].get_or_insert_with(|| {
+        let (mut possible, mut proven) = (Vec::with_capacity(rows.div_ceil(64)), Vec::with_capacity(rows.div_ceil(64)));
+        for (word, codes) in codes[..rows].chunks(64).enumerate() {
+            let (mut may, mut must) = (0_u64, 0_u64);
+            for (bit, code) in codes.iter().enumerate() {
+                let way = ways[code.map_or(last, |code| code as usize)].get_or_insert_with(|| match self.verdict(*code) {
+                    Verdict::Proven => Way::Settled(Found::Proven),
+                    Verdict::Open => Way::Settled(Found::Perhaps),
+                    Verdict::Tested(variables) => {
                         let mut is_live = |at: usize| {
                             let new = || Test::new(&self.variables[at], self, batch);
                             !tests[at].get_or_insert_with(new).is_out
                         };
-                        variables.iter().copied().filter(|&at| is_live(at)).collect()
-                    });
-                    let mut found = Found::No;
-                    for &at in variables.iter() {
-                        if let Some(test) = &mut tests[at] {
-                            found = found.max(test.row(possible.len()));
-                        }
-                        if found == Found::Proven {
-                            break;
-                        }
+                        let live: Vec<usize> = variables.iter().copied().filter(|&at| is_live(at)).collect();
+                        if live.is_empty() { Way::Settled(Found::No) } else { Way::Test(live) }
                     }
-                    found
-                }
-            };
-            possible.append(found != Found::No);
-            proven.append(found == Found::Proven);
+                });
+                let found = match way {
+                    Way::Settled(found) => *found,
+                    Way::Test(variables) => {
+                        let mut found = Found::No;
+                        for &at in variables.iter() {
+                            if let Some(test) = &mut tests[at] {
+                                found = found.max(test.row(word * 64 + bit));
+                            }
+                            if found == Found::Proven {
+                                break;
+                            }
+                        }
+                        found
+                    }
+                };
+                may |= u64::from(found != Found::No) << bit;
+                must |= u64::from(found == Found::Proven) << bit;
+            }
+            possible.push(may);
+            proven.push(must);
         }
-        (possible.finish(), proven.finish())
+        let bits = |words: Vec<u64>| BooleanBuffer::new(Buffer::from_vec(words), 0, rows);
+        (bits(possible), bits(proven))
     }
 
     fn judge(&mut self, names: &Names, shape: Option<&Shape>, texts: Texts) -> Verdict {

@@ -44,7 +44,8 @@ impl ColdFiles {
         Self::open_to_read(options)
     }
 
-    /// Opens what the URL names and makes nothing: a folder must be there.
+    /// Opens what the URL names and makes nothing. A folder that is not there is like one without files: each segment in it is missing
+    /// by its own path.
     pub fn open_to_read(options: ColdOptions) -> Result<Self> {
         let base = options.url.trim_end_matches('/').to_owned();
         if let Some(path) = base.strip_prefix("file://") {
@@ -52,8 +53,12 @@ impl ColdFiles {
             if !folder.is_absolute() {
                 return Err(Error::ColdUrl { url: options.url, why: "a folder is written file:///with/its/whole/path".into() });
             }
-            let objects = LocalFileSystem::new_with_prefix(&folder)
-                .map_err(Error::segment("open the cold store for", &folder.to_string_lossy()))?;
+            // Files of a folder are read by their path.
+            let objects = match folder.is_dir() {
+                true => LocalFileSystem::new_with_prefix(&folder)
+                    .map_err(Error::segment("open the cold store for", &folder.to_string_lossy()))?,
+                false => LocalFileSystem::new(),
+            };
             return Ok(Self::with(options, Arc::new(objects), Location::default(), Some(folder)));
         }
         if base.starts_with("s3://") {

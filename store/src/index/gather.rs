@@ -136,14 +136,16 @@ impl Gather {
         if !seen.insert(hash(folded.as_bytes(), 0, len, !*seed)) {
             return;
         }
-        let is_new = seen.insert(hash(folded.as_bytes(), 0, len, *seed));
+        let of_text = hash(folded.as_bytes(), 0, len, *seed);
         if is_dictionary_word(&folded[..len]) {
-            if is_new {
+            if seen.insert(of_text) {
                 found.word(&folded[..len]);
             }
             return;
         }
-        if is_new {
+        // A text that had it with a digit made it a token; without one it is a word there, or a letter run. It is not noted as seen: a
+        // text has more to add for the same bytes.
+        if !(seen.has(of_text) && folded.as_bytes()[..len].iter().any(u8::is_ascii_digit)) {
             found.token(hash(folded.as_bytes(), 0, len, STABLE));
         }
         if let Some(ip) = address(value) {
@@ -233,6 +235,16 @@ impl Seen {
     fn clear(&mut self) {
         self.slots.fill(0);
         self.used = 0;
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        let hash = hash.max(1);
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        while self.slots[at] != 0 && self.slots[at] != hash {
+            at = (at + 1) & mask;
+        }
+        self.slots[at] == hash
     }
 
     /// Adds a hash; false when it was there.

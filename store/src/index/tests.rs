@@ -129,6 +129,19 @@ fn asked() -> impl Strategy<Value = (Vec<String>, String)> {
     )
 }
 
+/// What a column's value and a text share byte for byte is kept for both of them, whichever comes first.
+#[test]
+fn a_value_and_a_word_of_a_text_do_not_hide_each_other() {
+    for shared in ["привет", "пароль2026", "pass1234", "xin"] {
+        let term = |asked: &str, is_prefix| Question::Term { asked: asked.to_owned(), is_prefix };
+        let index = open(bytes_of(&["", shared, "", "", shared, ""], &[shared, "", "", "", "", shared]));
+        assert_eq!(blocks(&index, &Question::Value(shared.to_owned())), [0, 2], "{shared}");
+        assert!(blocks(&index, &term(shared, false)).contains(&2), "{shared}");
+        let start: String = shared.chars().take(4).collect();
+        assert!(blocks(&index, &term(&start, true)).contains(&0), "{shared}");
+    }
+}
+
 proptest! {
     #[test]
     fn terms_are_not_missed((rows, asked) in asked(), is_prefix: bool) {

@@ -553,6 +553,13 @@ async fn what_was_moved_away_is_checked_and_packed_where_it_lies() {
     assert!(report.is_intact() && report.rows > 0, "{report:#?}");
     let report = check_with(VerifyOptions { cold: None, ..with.clone() }).await;
     assert!(report.divergences[0].what.contains("no cold store is configured"), "{report:#?}");
+    // The folder itself is not there: its files are missing, the rest is checked.
+    let elsewhere = dir.path().join("elsewhere");
+    fs::rename(away.path(), &elsewhere).unwrap();
+    let report = check_with(with.clone()).await;
+    assert!(report.divergences.iter().any(|found| found.kind == DivergenceKind::File), "{report:#?}");
+    assert!(report.divergences.iter().all(|found| !found.what.contains("no cold store is configured")), "{report:#?}");
+    fs::rename(&elsewhere, away.path()).unwrap();
 
     let wanted = super::ExportOptions {
         dir: dir.path().into(),

@@ -225,6 +225,7 @@ impl FileWriter {
             node: self.node,
             columns: columns.map(|column| (column.name().clone(), type_name(column.data_type()).to_owned())).collect(),
             derived: self.uses.finish(),
+            addresses: true,
         };
         let pair = KeyValue::new(LAYOUT_KEY.to_owned(), serde_json::to_string(&stored)?);
         self.writer.append_key_value_metadata(pair);

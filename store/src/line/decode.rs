@@ -55,6 +55,9 @@ pub(crate) struct Stored {
     pub columns: Vec<(String, String)>,
     /// For each derived column the physical columns that it may need beside its own.
     pub derived: BTreeMap<String, Vec<String>>,
+    /// True when lines copy from columns of addresses only texts of hexadecimal digits, dots and colons.
+    #[serde(default)]
+    pub addresses: bool,
 }
 
 impl Layout {
@@ -173,7 +176,7 @@ impl Layout {
     pub fn shapes(&self, batch: &RecordBatch) -> Result<Shapes> {
         let failed = |what: String| Error::segment("decode", &self.segment)(what);
         let array = batch.column_by_name(COLUMN_SHAPE).ok_or_else(|| failed(format!("no column {COLUMN_SHAPE}")))?;
-        Shapes::read(array).map_err(failed)
+        Shapes::read(array, self.stored.addresses).map_err(failed)
     }
 
     /// What rows of some of the shapes need; `of` says of which.

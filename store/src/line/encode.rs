@@ -15,13 +15,14 @@ use arrow::{
     error::ArrowError,
     record_batch::RecordBatch,
 };
-use event::field;
+use event::{Field, field};
 use hashbrown::HashMap as FastMap;
 
 use super::{
     COLUMN_INDEX, COLUMN_SEQUENCE, COLUMN_TIME, build,
     cells::Cells,
     derive::{Learned as LearnedColumns, Sets},
+    search::is_of_address,
     slot_name,
     template::{Form, Names, Piece, SHAPE_BYTES_MAX, SLOTS_MAX, Shape, UNIT, json_escaped},
     time::{Memo, push_number},
@@ -113,6 +114,13 @@ impl Encoder {
         let sets = known.columns.derive(batch, &cells, &mut self.names);
         // Learning may have numbered further names.
         cells.resize(self.names.len(), Cells::Other);
+        // A search leaves columns of addresses unread by what addresses are made of: lines take nothing else from them.
+        for (number, column) in numbers.iter().zip(batch.schema_ref().fields()) {
+            let is_ip = Field::by_name(column.name()).is_some_and(|field| field.definition().kind == event::Kind::Ip);
+            if is_ip && !are_addresses(&cells[*number as usize]) {
+                cells[*number as usize] = Cells::Other;
+            }
+        }
         let lines = encode_lines(known, &self.names, &numbers, batch, &cells);
         let mut shapes = Vec::with_capacity(batch.num_rows());
         let mut last = ((u32::MAX, u32::MAX), NO_SHAPE);
@@ -141,6 +149,16 @@ impl Encoder {
         self.shapes.push(shape.to_text(&self.names));
         self.codes.insert((number, line, set), code);
         code
+    }
+}
+
+/// True when all texts of a column are made of what addresses are made of.
+fn are_addresses(cells: &Cells<'_>) -> bool {
+    let is_one = |text: Option<&str>| text.is_none_or(|text| text.as_bytes().iter().all(is_of_address));
+    match cells {
+        Cells::Coded { values, .. } => values.value_data().iter().all(is_of_address),
+        Cells::Text(texts) => texts.iter().all(is_one),
+        _ => true,
     }
 }
 

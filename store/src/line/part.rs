@@ -81,6 +81,7 @@ pub(crate) fn stored(logical: &Schema) -> Stored {
             .map(|column| (column.name().clone(), type_name(column.data_type()).to_owned()))
             .collect(),
         derived: BTreeMap::from([(field::MESSAGE.name().to_owned(), needs)]),
+        addresses: false,
     }
 }
 

@@ -15,7 +15,7 @@ use arrow::{
     buffer::{BooleanBuffer, Buffer},
     record_batch::RecordBatch,
 };
-use event::{field, tokenise::rarest};
+use event::{Field, field, tokenise::rarest};
 use memchr::memmem::Finder;
 
 use super::{
@@ -35,6 +35,8 @@ pub struct Shapes {
     names: Names,
     shapes: Vec<Shape>,
     codes: Vec<Option<u32>>,
+    /// True when a line has from columns of addresses only what is made of [`is_of_address`].
+    addresses: bool,
 }
 
 /// Where a literal is looked for.
@@ -178,6 +180,14 @@ impl Reach {
             || self.until.iter().any(|&at| at > 0 && bytes[usize::from(at) - 1].is_ascii_digit())
     }
 
+    /// True when some address may be touched.
+    fn touches_address(&self, literal: &Literal) -> bool {
+        let bytes = &literal.bytes;
+        bytes.iter().all(is_of_address)
+            || self.before.iter().any(|&at| bytes.get(usize::from(at)).is_none_or(is_of_address))
+            || self.until.iter().any(|&at| at > 0 && is_of_address(&bytes[usize::from(at) - 1]))
+    }
+
     /// True when some time of a form may be touched.
     fn touches_time(&self, literal: &Literal, form: TimeForm) -> bool {
         let bytes = &literal.bytes;
@@ -194,6 +204,11 @@ impl Reach {
             || self.before.iter().any(|&at| begins(&bytes[usize::from(at)..]))
             || self.until.iter().any(|&at| at > 0 && ends(bytes[usize::from(at) - 1]))
     }
+}
+
+/// True for the bytes of which texts of addresses are made.
+pub(super) fn is_of_address(byte: &u8) -> bool {
+    byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':')
 }
 
 /// True when a number may begin with the text, or lie wholly in its beginning.
@@ -250,14 +265,15 @@ pub struct Search<'p> {
     /// By shape; the last one for rows without a shape.
     verdicts: Vec<Verdict>,
     variables: Vec<Variable>,
+    addresses: bool,
 }
 
 impl Shapes {
     /// Reads the column [`super::COLUMN_SHAPE`]; the error says what is wrong in which shape.
-    pub(super) fn read(array: &ArrayRef) -> Result<Self, String> {
+    pub(super) fn read(array: &ArrayRef, addresses: bool) -> Result<Self, String> {
         let mut names = Names::default();
         let (shapes, codes) = shapes_of(array, &mut names)?;
-        Ok(Self { names, shapes, codes })
+        Ok(Self { names, shapes, codes, addresses })
     }
 
     /// For each row the number of its shape, below [`Shapes::count`]; `None`: it has none.
@@ -278,7 +294,8 @@ impl Shapes {
     /// Prepares a search. `proves` says whether a constant text alone shows that the condition holds which the literal stands for;
     /// what is not at an edge of the line or message goes on there with anything.
     pub fn search<'p>(&self, literal: Literal, texts: Texts, proves: &'p Proves) -> Search<'p> {
-        let mut search = Search { proves, literal, verdicts: Vec::with_capacity(self.shapes.len() + 1), variables: Vec::new() };
+        let verdicts = Vec::with_capacity(self.shapes.len() + 1);
+        let mut search = Search { proves, literal, verdicts, variables: Vec::new(), addresses: self.addresses };
         for shape in self.shapes.iter().map(Some).chain([None]) {
             let verdict = search.judge(&self.names, shape, texts);
             search.verdicts.push(verdict);
@@ -442,6 +459,8 @@ impl Search<'_> {
                         return true;
                     }
                 }
+                // A number or an address that the literal cannot touch need not be read, wherever it is kept.
+                Piece::Copy(column, Form::Verbatim) if self.is_untouched(names.name(*column), &reach) => {}
                 Piece::Copy(column, form) => {
                     let otherwise = shape.and_then(|shape| {
                         shape.derived.iter().find_map(|(derived, how)| match how {
@@ -470,6 +489,15 @@ impl Search<'_> {
             }
         }
         false
+    }
+
+    /// True when no value that a column can have in a line is touched.
+    fn is_untouched(&self, column: &str, reach: &dyn Fn() -> Reach) -> bool {
+        match Field::by_name(column).map(|field| field.definition().kind) {
+            Some(event::Kind::Long) => !reach().touches_number(&self.literal),
+            Some(event::Kind::Ip) => self.addresses && !reach().touches_address(&self.literal),
+            _ => false,
+        }
     }
 
     fn variable(&mut self, found: &mut Vec<usize>, variable: Variable) {

@@ -42,6 +42,7 @@ pub(crate) fn store(encoder: &mut Encoder, logical: &RecordBatch, node: &str) ->
             .map(|column| (column.name().clone(), crate::sqlite::type_name(column.data_type()).to_owned()))
             .collect(),
         derived: uses.finish(),
+        addresses: true,
     };
     let pairs = [(LAYOUT_KEY.to_owned(), Some(serde_json::to_string(&stored).unwrap()))];
     let layout = Layout::read("test", &pairs).unwrap().unwrap();

@@ -4,9 +4,9 @@
 
 use serde::Serialize;
 
-/// CPU seconds that one million events take, from the socket to the compacted, indexed file: 16.5 and 4.2, measured with
-/// `cargo xtask bench store` on two cores (benches/runs/2026-11-23-store.jsonl), rounded up.
-pub const CPU_SECONDS_PER_MILLION: f64 = 21.0;
+/// CPU seconds that one million events take, from the socket to the compacted, indexed file: 7.6 and 4.8, measured with
+/// `cargo xtask bench store` on two cores (benches/runs/2026-11-24-store.jsonl), rounded up.
+pub const CPU_SECONDS_PER_MILLION: f64 = 13.0;
 /// A province's peak over its sustained rate; the log takes the rest of a burst.
 pub const PEAK: f64 = 3.0;
 /// Cores that questions, rules and pages want for themselves.

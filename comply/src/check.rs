@@ -19,7 +19,7 @@ pub enum MeasureKind {
     Span,
     /// Rows: system.id, sender, host, found_by, drift_ms.
     Drift,
-    /// Rows: system.id, class, events.
+    /// Rows: system.id, class, events; or one column of counts a class.
     Classes,
     /// Rows: system.id, machine, passes.
     Endpoints,
@@ -49,6 +49,9 @@ pub struct Check {
     pub parameters: BTreeMap<String, i64>,
     /// Values by level; a level without an entry is not asked.
     pub levels: BTreeMap<u8, Threshold>,
+    /// Names of the classes, for the page; a class without one stands under its own name.
+    #[serde(default)]
+    pub class_labels: BTreeMap<String, Bilingual>,
     /// What a machine that passes is, for endpoint checks.
     #[serde(default)]
     pub passing: Option<Bilingual>,
@@ -70,13 +73,15 @@ pub struct Threshold {
     pub classes: Vec<String>,
 }
 
-/// A case: rows as the SQL would answer them, and the verdict they must give.
+/// A case and the verdict it must give: rows as the SQL would answer them, or raw lines as a device sends them. Lines go through
+/// the whole pipe (tests/it/checks.rs); rows go to the measure alone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     pub name: String,
     pub level: u8,
-    /// RFC 3339.
+    /// RFC 3339; a case of lines is judged when they have come.
+    #[serde(default)]
     pub at: String,
     /// Assets of the dossier; all owe logs.
     #[serde(default)]
@@ -84,6 +89,8 @@ pub struct Case {
     /// A row with `until` stands for one row a day: `{day: "2026-08-01", until: "2026-11-22", events: 10}`.
     #[serde(default)]
     pub rows: Vec<serde_json::Map<String, serde_json::Value>>,
+    #[serde(default)]
+    pub lines: Vec<String>,
     /// The verdict in English words, with its share or date.
     pub expect: String,
 }
@@ -127,6 +134,9 @@ fn refuse(check: &Check) -> Option<(&'static str, String)> {
     }
     if check.cases.is_empty() {
         return Some(("cases", "a check without a case is not accepted".to_owned()));
+    }
+    if check.cases.iter().any(|case| !case.lines.is_empty() && !case.rows.is_empty()) {
+        return Some(("cases", "a case has either lines or rows".to_owned()));
     }
     if !check.sql.contains(":systems") {
         return Some(("sql", "the question must be limited to :systems".to_owned()));

@@ -125,7 +125,7 @@ impl World {
             limit_ms: 60_000,
         });
         let needed = ["access", "application", "alert"].map(str::to_owned).into();
-        let types = classes::judge(&classes::Input { needed, seen: self.classes.clone(), days: 7 });
+        let types = classes::judge(&classes::Input { needed, seen: self.classes.clone(), days: 7, ..classes::Input::default() });
         let machines = self.machines.clone();
         let agents = endpoints::judge(&endpoints::Input {
             dossier: self.dossier(),

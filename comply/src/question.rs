@@ -153,9 +153,19 @@ fn classes_input(asked: &Asked<'_>, rows: &Rows) -> classes::Input {
     for row in rows.of_system(asked.system) {
         if let Some(class) = rows.text("class", row) {
             *seen.entry(class.to_owned()).or_insert(0) += rows.count("events", row);
+            continue;
+        }
+        for class in &asked.threshold.classes {
+            *seen.entry(class.clone()).or_insert(0) += rows.count(class, row);
         }
     }
-    classes::Input { needed: asked.threshold.classes.clone(), seen, days: asked.check.window_days.unwrap_or(7) }
+    let labels = asked.check.class_labels.iter().map(|(class, label)| (class.clone(), (label.vi.clone(), label.en.clone())));
+    classes::Input {
+        needed: asked.threshold.classes.clone(),
+        seen,
+        days: asked.check.window_days.unwrap_or(7),
+        labels: labels.collect(),
+    }
 }
 
 fn endpoints_input(asked: &Asked<'_>, rows: &Rows) -> endpoints::Input {

@@ -6,6 +6,7 @@
 
 mod adoption;
 mod browser;
+mod checks;
 mod cli;
 mod crash;
 mod detection;

@@ -133,12 +133,13 @@ fn all_cases_of_all_checks() {
     let catalogue = Catalogue::load_embedded();
     let mut cases = 0;
     for check in catalogue.checks() {
-        for case in &check.cases {
+        // Cases of raw lines go through the whole pipe: tests/it/checks.rs.
+        for case in check.cases.iter().filter(|case| case.lines.is_empty()) {
             assert_eq!(verdict(check, case), case.expect, "{}: {}", check.id, case.name);
             cases += 1;
         }
     }
-    assert!(cases >= catalogue.checks().len());
+    assert!(cases >= 18, "{cases}");
 }
 
 fn verdict(check: &crate::Check, case: &Case) -> String {

@@ -12,10 +12,22 @@ pub struct Input {
     /// Events of each class in the window.
     pub seen: BTreeMap<String, u64>,
     pub days: i64,
+    /// The check's own names of its classes, Vietnamese and English.
+    pub labels: BTreeMap<String, (String, String)>,
+}
+
+impl Input {
+    fn vi<'a>(&'a self, class: &'a str) -> &'a str {
+        self.labels.get(class).map_or_else(|| label_vi(class), |(vi, _)| vi)
+    }
+
+    fn en<'a>(&'a self, class: &'a str) -> &'a str {
+        self.labels.get(class).map_or(class, |(_, en)| en)
+    }
 }
 
 /// A class in the words of the page.
-pub fn label_vi(class: &str) -> &str {
+fn label_vi(class: &str) -> &str {
     match class {
         "access" => "truy cập hệ thống",
         "application" => "ứng dụng",
@@ -34,14 +46,14 @@ pub fn judge(input: &Input) -> Finding {
     let heard = input.seen.values().any(|events| *events > 0);
     let verdict = if !heard || whole == 0 { Verdict::Blind } else { Verdict::from_share(part, whole) };
     let (list_vi, list_en) = (
-        missing.iter().map(|class| label_vi(class)).collect::<Vec<_>>().join(", "),
-        missing.iter().map(|class| class.as_str()).collect::<Vec<_>>().join(", "),
+        missing.iter().map(|class| input.vi(class)).collect::<Vec<_>>().join(", "),
+        missing.iter().map(|class| input.en(class)).collect::<Vec<_>>().join(", "),
     );
     let days = input.days;
     let (reason_vi, reason_en) = match verdict {
         Verdict::Blind => (
-            format!("Không có sự kiện thuộc loại nào đã biết trong {days} ngày."),
-            format!("No event of a known class arrived in {days} days."),
+            format!("Không có sự kiện nào trong {days} ngày: {list_vi}."),
+            format!("No event arrived in {days} days: {list_en}."),
         ),
         Verdict::Met => (
             format!("Đủ {whole} loại nhật ký mà cấp độ yêu cầu."),
@@ -52,14 +64,14 @@ pub fn judge(input: &Input) -> Finding {
             format!("Missing classes of log: {list_en} (over {days} days)."),
         ),
     };
-    let all_vi = input.needed.iter().map(|class| label_vi(class)).collect::<Vec<_>>().join(", ");
+    let all_vi = input.needed.iter().map(|class| input.vi(class)).collect::<Vec<_>>().join(", ");
     let mut numbers: BTreeMap<String, i64> = [("present".to_owned(), part as i64), ("needed".to_owned(), whole as i64)].into();
     numbers.extend(input.seen.iter().map(|(class, events)| (format!("events_{class}"), (*events).min(i64::MAX as u64) as i64)));
     Finding {
         value_vi: format!("{part}/{whole} loại"),
         value_en: format!("{part}/{whole} classes"),
         threshold_vi: all_vi,
-        threshold_en: input.needed.join(", "),
+        threshold_en: input.needed.iter().map(|class| input.en(class)).collect::<Vec<_>>().join(", "),
         reason_vi,
         reason_en,
         numbers,
@@ -77,6 +89,7 @@ mod tests {
             needed: needed.iter().map(|class| (*class).to_owned()).collect(),
             seen: seen.iter().map(|(class, n)| ((*class).to_owned(), *n)).collect(),
             days: 7,
+            ..Input::default()
         };
         judge(&input).verdict.label_en()
     }

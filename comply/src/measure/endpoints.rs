@@ -25,8 +25,8 @@ pub fn judge(input: &Input) -> Finding {
     let (what_vi, what_en) = (&input.what_vi, &input.what_en);
     let (reason_vi, reason_en) = match verdict {
         Verdict::Blind => (
-            "Chưa có dữ liệu từ bảng điều khiển chống mã độc cho hệ thống này.".to_owned(),
-            "No data from an anti-malware console for this system yet.".to_owned(),
+            "Chưa thấy máy nào của hệ thống này trong dữ liệu.".to_owned(),
+            "No machine of this system was seen in the data yet.".to_owned(),
         ),
         Verdict::Met => (format!("Cả {whole} máy: {what_vi}."), format!("All {whole} machines: {what_en}.")),
         _ => (

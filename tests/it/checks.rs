@@ -89,6 +89,8 @@ async fn raw_lines_give_the_verdicts_that_the_checks_promise() {
             let _ = writeln!(assets, "{system},{},{},{},{role},x", asset.kind, asset.value, asset.value);
         }
     }
+    // Approved under the old law: it sees how far the new standard is.
+    systems.push_str("cu,Hệ thống cũ,3,UBND tỉnh,Trung tâm,7/QĐ,01/02/2024\n");
     for (kind, csv) in [("systems", systems), ("assets", assets)] {
         let rows = csv.lines().count() - 1;
         let (status, answer) = admin.post("/api/v1/register/import", json!({ "kind": kind, "csv": csv })).await;
@@ -130,5 +132,19 @@ async fn raw_lines_give_the_verdicts_that_the_checks_promise() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    let mut next = Value::Null;
+    for _ in 0..400 {
+        next = admin.get("/api/v1/systems/cu").await.1["upcoming"].take();
+        if !next.is_null() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!((&next["framework"], &next["due"]), (&json!("tcvn_14423_2026"), &json!("2027-07-01")), "{next}");
+    let number = |key: &str| next[key].as_u64().expect("a number");
+    assert!(number("of") > number("evaluated") && number("evaluated") >= 15, "{next}");
+    assert_eq!(number("evaluated") - number("met"), next["lines"].as_array().expect("lines").len() as u64, "{next}");
+    assert_eq!(next["lines"][0]["verdict"], "blind", "nothing was sent: {next}");
     server.stop();
 }

@@ -6,7 +6,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use comply::{Assessment, RequirementVerdict, Verdict};
+use comply::{Assessment, Binding, RequirementVerdict, Upcoming, Verdict};
 use event::{Micros, Scope};
 use serde_json::{Map, Value, json};
 use state::register::{Asset, AssetKind, Register, System};
@@ -226,11 +226,8 @@ pub async fn show(State(app): State<App>, person: Person, Path(id): Path<String>
     page["retention"] = retention(assessment.as_deref());
     let notes = assessment.iter().flat_map(|assessment| &assessment.notes);
     page["notes"] = notes.map(|note| json!({ "at": rfc3339(note.at), "vi": note.vi, "en": note.en })).collect();
-    page["upcoming"] = assessment
-        .as_deref()
-        .and_then(|assessment| assessment.upcoming.as_ref())
-        .map(|next| json!({ "framework": next.framework, "name": next.name, "due": next.due.to_string(), "days_left": next.days_left }))
-        .unwrap_or_default();
+    let next = assessment.as_deref().and_then(|assessment| Some((assessment, assessment.upcoming.as_ref()?)));
+    page["upcoming"] = next.map(|(assessment, next)| gap(assessment, next)).unwrap_or_default();
     Ok(Json(page))
 }
 
@@ -256,6 +253,27 @@ fn requirement_row(assessment: &Assessment, line: &RequirementVerdict) -> Value 
         "reason_vi": line.reason_vi, "reason_en": line.reason_en,
         "check": line.checks.first(), "checks": line.checks, "sql": check.map(|check| check.sql.clone()),
         "evaluated_at": rfc3339(assessment.at), "enough_on": enough_on,
+    })
+}
+
+/// What lies between a system and the framework that will bind it: how its lines would stand today, and those that telemetry
+/// already answers with less than met.
+fn gap(assessment: &Assessment, next: &Upcoming) -> Value {
+    let owed: Vec<_> = next.verdicts.iter().filter(|line| line.binding == Binding::Mandatory).collect();
+    let evaluated: Vec<_> = owed.iter().filter(|line| line.measured != Verdict::NotEvaluated).collect();
+    let open = evaluated.iter().filter(|line| line.measured != Verdict::Met);
+    let lines: Vec<Value> = open
+        .map(|line| {
+            json!({
+                "key": line.key, "clause": line.clause, "title_vi": line.title.vi, "title_en": line.title.en,
+                "verdict": line.measured.name(), "reason_vi": line.reason_vi, "reason_en": line.reason_en,
+                "checks": line.checks, "sql": line.checks.first().and_then(|id| assessment.check(id)).map(|check| check.sql.clone()),
+            })
+        })
+        .collect();
+    json!({
+        "framework": next.framework, "name": next.name, "due": next.due.to_string(), "days_left": next.days_left,
+        "of": owed.len(), "evaluated": evaluated.len(), "met": evaluated.len() - lines.len(), "lines": lines,
     })
 }
 

@@ -206,6 +206,8 @@ export const en: Messages = {
     framework: 'Framework', sources: 'Log sources', expected: 'expected', speaking: 'sending', silent: 'silent', assets: 'Assets', asset: 'Asset', addresses: 'Addresses', kind: 'Kind',
     statuses: { speaking: 'Sending', silent: 'Silent', never: 'Never sent', not_expected: 'Not required' },
     requirements: 'Requirements', clause: 'Clause', requirement: 'Requirement', result: 'Result', value: 'Measured', threshold: 'Required', why: 'Why', hideWhy: 'Fold',
+    gap: (framework) => `Gap to ${framework}`, gapDue: (due, days) => `Binding from ${due}, ${days} days left.`, gapOverdue: (due) => `Binding from ${due}: due.`,
+    gapCount: (met, evaluated, of) => `${evaluated} of ${of} mandatory lines are measured, ${met} are met. The others wait for documents or for a check.`, gapLines: (lines) => `${lines} measured lines not met`,
     history: 'Score by day', noHistory: 'No day has been closed yet.', retention: 'Log retention', retentionDays: (days) => `${days} days without a gap`,
     minimum: (days) => `at least ${days} days`, noMinimum: 'no minimum is stated for this level', gaps: 'Gaps', noGaps: 'No gaps.', since: 'since', short: (days) => `${days} days short`,
     question: 'The question that was run', rows: 'The rows behind it', noRows: 'The question returned no row.', openHunt: 'Open in Hunt', evaluatedAt: 'Evaluated at', evidence: 'Attested documents', by: 'Attested by', until: 'until',

@@ -207,6 +207,8 @@ export const vi = {
     framework: 'Khung yêu cầu', sources: 'Nguồn log', expected: 'phải có', speaking: 'đang gửi', silent: 'im lặng', assets: 'Tài sản', asset: 'Tài sản', addresses: 'Địa chỉ', kind: 'Loại',
     statuses: { speaking: 'Đang gửi', silent: 'Im lặng', never: 'Chưa từng gửi', not_expected: 'Không yêu cầu' } as Record<string, string>,
     requirements: 'Yêu cầu', clause: 'Điều khoản', requirement: 'Yêu cầu', result: 'Kết quả', value: 'Đo được', threshold: 'Mức cần', why: 'Vì sao', hideWhy: 'Thu lại',
+    gap: (framework: string) => `Khoảng cách tới ${framework}`, gapDue: (due: string, days: string) => `Bắt buộc từ ${due}, còn ${days} ngày.`, gapOverdue: (due: string) => `Bắt buộc từ ${due}: đã đến hạn.`,
+    gapCount: (met: string, evaluated: string, of: string) => `Đo được ${evaluated} trong ${of} dòng bắt buộc, đã đạt ${met}. Các dòng còn lại chờ hồ sơ hoặc phép kiểm tra.`, gapLines: (lines: string) => `${lines} dòng đo được mà chưa đạt`,
     history: 'Điểm theo ngày', noHistory: 'Chưa có ngày nào chốt điểm.', retention: 'Lưu nhật ký', retentionDays: (days: string) => `${days} ngày liên tục`,
     minimum: (days: string) => `tối thiểu ${days} ngày`, noMinimum: 'cấp độ này không nêu mức tối thiểu', gaps: 'Khoảng trống', noGaps: 'Không có khoảng trống.', since: 'từ', short: (days: string) => `còn thiếu ${days} ngày`,
     question: 'Câu hỏi đã chạy', rows: 'Các dòng làm căn cứ', noRows: 'Câu hỏi không trả về dòng nào.', openHunt: 'Mở trong Săn tìm', evaluatedAt: 'Đánh giá lúc', evidence: 'Hồ sơ xác nhận', by: 'Người xác nhận', until: 'đến',

@@ -365,6 +365,19 @@ export interface SystemRow extends SystemRef {
 export type Systems = SystemRow[];
 
 /** GET /systems/{id} */
+export interface Upcoming {
+  framework: string;
+  name: string;
+  due: string /* yyyy-mm-dd */;
+  days_left: number;
+  /** Mandatory lines; of these evaluated by telemetry; of these met. */
+  of: number;
+  evaluated: number;
+  met: number;
+  /** Evaluated and not met. */
+  lines: { key: string; clause: string; title_vi: string; title_en: string; verdict: Verdict; reason_vi: string; reason_en: string; checks: string[]; sql: string | null }[];
+}
+
 export interface SystemPage extends SystemRow {
   description?: string | null;
   assets: {
@@ -381,6 +394,8 @@ export interface SystemPage extends SystemRow {
     dataset?: string | null;
   }[];
   requirements: Requirement[];
+  /** The framework that will bind the system, and what is still missing for it; null when none is on its way. */
+  upcoming: Upcoming | null;
   history: { date: string /* yyyy-mm-dd */; measured: number | null; attested?: number | null; provisional?: boolean }[];
   retention: {
     /** Whole days that are searchable without interruption up to now. */

@@ -32,7 +32,10 @@ fn script(name: &str, server: &Server, more: &[(&str, &str)]) -> bool {
     command.env("CHIENG_CHROMIUM", chromium).env("CHIENG_SHOTS", shots).envs(more.iter().copied());
     let output = command.output().expect("run node");
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    // What failed is in the script, and its own stack says where: a backtrace of this side would only hide it.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     assert!(output.status.success(), "{name}:\n{text}");
+    drop(std::panic::take_hook());
     true
 }
 

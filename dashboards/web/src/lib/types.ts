@@ -364,7 +364,7 @@ export interface SystemRow extends SystemRef {
 /** GET /systems */
 export type Systems = SystemRow[];
 
-/** GET /systems/{id} */
+/** The framework that will bind a system, beside what it has today. */
 export interface Upcoming {
   framework: string;
   name: string;
@@ -378,6 +378,7 @@ export interface Upcoming {
   lines: { key: string; clause: string; title_vi: string; title_en: string; verdict: Verdict; reason_vi: string; reason_en: string; checks: string[]; sql: string | null }[];
 }
 
+/** GET /systems/{id} */
 export interface SystemPage extends SystemRow {
   description?: string | null;
   assets: {
